@@ -1,0 +1,91 @@
+"""python -m app serve|work|migrate|seed|doctor|demo|first-admin-link: one program, one word for what it does."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from app import config
+from app.config import Settings
+
+
+def main() -> int:
+    """Run one command; answer its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m app", description="Village, the front page of a community."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("serve", help="serve the site")
+    work = commands.add_parser("work", help="run jobs; JOB_PROCESSING_MODE says which")
+    work.add_argument(
+        "--check", action="store_true", help="ask a running worker whether it is well"
+    )
+    commands.add_parser("migrate", help="make or change the database")
+    seed = commands.add_parser(
+        "seed", help="load first feeds, tags and places; loading twice changes nothing"
+    )
+    seed.add_argument("what", nargs="*", help="places, tags, feeds; all when left out")
+    doctor = commands.add_parser("doctor", help="say what is missing and how to mend it")
+    doctor.add_argument("--json", action="store_true")
+    commands.add_parser(
+        "first-admin-link", help="print a one-time sign-in link while there is no admin"
+    )
+    commands.add_parser("demo", help="start stand-ins for the outside world")
+    given = parser.parse_args()
+    try:
+        return run(given, settings_of(given.command))
+    except config.Misconfigured as error:
+        print(f"Village cannot start: {error}", file=sys.stderr)
+        return config.MISCONFIGURED
+
+
+def settings_of(command: str) -> Settings:
+    """The settings; in development the first start makes the secrets. Raises Misconfigured."""
+    settings = config.load()
+    if settings.environment == "dev" and command != "doctor":
+        config.make_secrets(Path(settings.var_dir))
+        settings = config.load()
+    return settings
+
+
+def run(given: argparse.Namespace, settings: Settings) -> int:
+    """Carry out one command. Imports stay here, so that a small command starts quickly."""
+    match given.command:
+        case "serve":
+            from app.serve import serve
+
+            return serve(settings)
+        case "work":
+            from jobs import worker
+
+            return worker.check(settings) if given.check else worker.run(settings)
+        case "migrate":
+            from app.db import migrate
+
+            taken = asyncio.run(migrate(settings))
+            print(
+                f"The database is at schema {taken[-1]}."
+                if taken
+                else "The database is up to date."
+            )
+            return 0
+        case "seed":
+            from app import seeding
+
+            return asyncio.run(seeding.seed(settings, given.what))
+        case "doctor":
+            from app.doctor import examine
+
+            return asyncio.run(examine(settings, as_json=given.json))
+        case "first-admin-link":
+            from app import first_admin
+
+            return asyncio.run(first_admin.print_link(settings))
+        case _:
+            from tests.world.__main__ import main as demo
+
+            return demo([])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

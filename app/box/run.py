@@ -1,0 +1,225 @@
+"""bin/run: the box, the database, web and worker, and the address to open."""
+
+import argparse
+import http.client
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+from app import config
+from app.box import Box, BoxError, processes
+from app.box.boxes import ELSEWHERE
+from app.box.ports import next_free
+from app.box.processes import Child
+from app.config import Settings
+
+ROOT = Path(__file__).parents[2]
+VAR = ROOT / "var"
+# A worker ends so when it wants to be started anew, see EX_SOFTWARE in sysexits.h.
+START_ME_ANEW = 70
+PATIENCE = 90.0
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Stop(BaseException):
+    """Somebody pressed Ctrl-C or sent a signal: everything is stopped in order."""
+
+
+class Trouble(Exception):
+    """Village cannot start or go on; the sentence says why."""
+
+
+class Village:
+    """Everything that bin/run started, and how it is stopped."""
+
+    def __init__(self, box: Box, settings: Settings, port: int) -> None:
+        self.port = port
+        self.public_url = settings.public_url
+        self.env = {**os.environ, **box.env, "PORT": str(port), "VAR_DIR": str(VAR)}
+        self.env["METRICS_PORT"] = str(settings.metrics_port and next_free(settings.metrics_port))
+        self.env["JOB_PROCESSING_MODE"] = settings.job_processing_mode or "all"
+        if settings.public_url == Settings().public_url:
+            self.public_url = self.env["PUBLIC_URL"] = f"http://127.0.0.1:{port}"
+        self.children: dict[str, Child] = {}
+
+    def call(self, *arguments: str) -> str:
+        """Run `python -m app` with these arguments to its end; return what it printed."""
+        done = subprocess.run(
+            ["setpriv", "--pdeathsig=KILL", sys.executable, "-m", "app", *arguments],
+            cwd=ROOT,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise Trouble(
+                f"python -m app {arguments[0]} failed:\n{tail(done.stdout + done.stderr)}"
+            )
+        return done.stdout
+
+    def start(self, name: str, *module: str, stdout: int | None = None) -> Child:
+        """Start one of our own processes, writing to var/log."""
+        child = processes.start(
+            name,
+            [sys.executable, "-m", *module],
+            log=VAR / "log" / f"{name}.log",
+            env=self.env,
+            cwd=ROOT,
+            stdout=stdout,
+        )
+        self.children[name] = child
+        return child
+
+    def start_world(self) -> None:
+        """Start the stand-ins of the outside world and take the settings that lead to them."""
+        world = self.start("world", "tests.world", stdout=subprocess.PIPE)
+        line = first_line(world)
+        if not line:
+            raise Trouble(f"The demo world did not start:\n{world.last_words()}")
+        self.env |= json.loads(line)["env"]
+
+    def start_work(self) -> None:
+        """Start the worker."""
+        self.start("worker", "app", "work")
+
+    def wait_until_ready(self) -> None:
+        """Wait until web says that it is ready. Raises Trouble."""
+        web = self.children["web"]
+        processes.wait_until(lambda: not web.is_alive() or self._is_ready(), PATIENCE, 0.05)
+        if not (web.is_alive() and self._is_ready()):
+            raise Trouble(f"web did not become ready:\n{web.last_words()}")
+
+    def watch(self) -> None:
+        """Return never: raise Trouble when one of us dies, start a worker anew that asks for it."""
+        while True:
+            for name, child in list(self.children.items()):
+                code = child.process.poll()
+                if code == START_ME_ANEW and name == "worker":
+                    self.start_work()
+                elif code is not None:
+                    raise Trouble(f"{name} ended with {code}:\n{child.last_words()}")
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        """Ask all of them to stop at once, then wait for each."""
+        for child in self.children.values():
+            child.ask_to_stop()
+        end = time.monotonic() + 6
+        for child in self.children.values():
+            child.stop(max(0.1, end - time.monotonic()))
+
+    def _is_ready(self) -> bool:
+        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            line.request("GET", "/q/health/ready")
+            return line.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            line.close()
+
+
+def main() -> int:
+    """Run until a signal comes; return the exit code."""
+    begin = time.monotonic()
+    let_signals_stop_us()
+    try:
+        settings = config.load({**os.environ, "VAR_DIR": str(VAR)})
+        wishes = read_arguments(settings.port)
+        # A setting may stand in the environment or in var/settings.env: both lead elsewhere.
+        elsewhere = {name: getattr(settings, name.lower()) for name in ELSEWHERE.values()}
+        with Box(VAR / "box", settings=elsewhere) as box:
+            live(box, settings, wishes, begin)
+    except Stop:
+        print("Everything is stopped.")
+        return 0
+    except (BoxError, Trouble, config.Misconfigured) as problem:
+        print(f"\n{problem}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def live(box: Box, settings: Settings, wishes: argparse.Namespace, begin: float) -> None:
+    """Start what stands on the box, say where it is, and stay."""
+    village = Village(box, settings, next_free(wishes.port))
+    try:
+        prepare(village, demo=wishes.demo)
+        village.start("web", "app", "serve")
+        village.start_work()
+        village.wait_until_ready()
+        greet(village, wishes.port, time.monotonic() - begin)
+        if not wishes.once_ready_exit:
+            village.watch()
+    finally:
+        ignore_signals()
+        village.stop()
+
+
+def prepare(village: Village, *, demo: bool) -> None:
+    """Bring database, seeds and the demo world to where web and worker can begin."""
+    (VAR / "log").mkdir(exist_ok=True)
+    if demo:
+        village.start_world()
+    village.call("migrate")
+    village.call("seed")
+
+
+def greet(village: Village, wanted: int, seconds: float) -> None:
+    """Print the address, and the link that makes the first admin while there is none."""
+    if village.port != wanted:
+        print(f"Port {wanted} is taken, so this one is used instead.")
+    print(f"\n  Village is up after {seconds:.1f} s:  {village.public_url}")
+    if link := village.call("first-admin-link").strip():
+        print(f"  Sign in as the first admin, once:  {link}")
+    print(f"  What it says is in {VAR / 'log'}. Ctrl-C stops everything.\n", flush=True)
+
+
+def first_line(child: Child) -> str:
+    """Return the first line a child prints; nothing when it ends or stays silent."""
+    pipe = child.process.stdout
+    assert pipe is not None
+    ready, _, _ = select.select([pipe], [], [], PATIENCE)
+    return pipe.readline().decode() if ready else ""
+
+
+def tail(text: str, lines: int = 20) -> str:
+    """Return the last lines of a text."""
+    return "\n".join(text.splitlines()[-lines:])
+
+
+def let_signals_stop_us() -> None:
+    """Turn Ctrl-C, SIGTERM and a closed terminal into Stop."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        ignore_signals()
+        raise Stop
+
+    for number in STOP_SIGNALS:
+        signal.signal(number, stop)
+
+
+def ignore_signals() -> None:
+    """Let nobody interrupt the stopping, which ends by itself: a second Ctrl-C is usual."""
+    for number in STOP_SIGNALS:
+        # SIG_IGN would make Python print a complaint about a signal that is under way already.
+        signal.signal(number, lambda number, frame: None)
+
+
+def read_arguments(port: int) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="bin/run", description="Start Village on this machine.")
+    parser.add_argument("--demo", action="store_true", help="play the outside world as well")
+    parser.add_argument("--port", type=int, default=port, help=f"where web listens ({port})")
+    parser.add_argument("--once-ready-exit", action="store_true", help="stop when all is ready")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,162 @@
+"""PostgreSQL: the pool, its errors as problems, and the schema's version."""
+
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import orjson
+
+from app.config import Settings
+from app.errors import ServiceDown
+
+SCHEMA_VERSION = 1
+ROOT = Path(__file__).resolve().parent.parent
+
+# What says that PostgreSQL is away or will be back soon, rather than that a statement is wrong.
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+
+
+def database_away() -> ServiceDown:
+    """The problem that a request gets while PostgreSQL does not answer."""
+    return ServiceDown(
+        "Our database is not answering at the moment. Nothing you saved is lost. Please try again in a few seconds.",
+        code="database_away",
+        retry_after=5,
+    )
+
+
+class Connection(asyncpg.Connection):
+    """A connection that needs no clean-up after use: nothing here sets session state."""
+
+    def get_reset_query(self) -> str:
+        """Save the round trip that RESET ALL costs at each release; transactions clean up after themselves."""
+        return ""
+
+
+class Database:
+    """Statements on the pool, or on one connection: `fetch`, `fetchrow`, `fetchval`, `execute`, `executemany`."""
+
+    def __init__(
+        self, pool: asyncpg.Pool | None, connection: Any = None, timeout: float = 10.0
+    ) -> None:
+        self.pool = pool
+        self.connection = connection
+        self.timeout = timeout
+
+    @contextlib.asynccontextmanager
+    async def held(self) -> AsyncIterator[Any]:
+        """One connection for several statements. Raises ServiceDown when there is none."""
+        if self.connection is not None:
+            yield self.connection
+            return
+        assert self.pool is not None
+        try:
+            connection = await self.pool.acquire(timeout=self.timeout)
+        except AWAY as error:
+            raise database_away() from error
+        try:
+            yield connection
+        finally:
+            await self.pool.release(connection)
+
+    async def _run(self, method: str, *arguments: Any) -> Any:
+        try:
+            if self.connection is not None:
+                return await getattr(self.connection, method)(*arguments)
+            async with self.held() as connection:
+                return await getattr(connection, method)(*arguments)
+        except AWAY as error:
+            raise database_away() from error
+
+    async def fetch(self, query: str, *values: Any) -> list[Any]:
+        """All rows."""
+        return await self._run("fetch", query, *values)  # type: ignore[no-any-return]
+
+    async def fetchrow(self, query: str, *values: Any) -> Any:
+        """The first row, or None."""
+        return await self._run("fetchrow", query, *values)
+
+    async def fetchval(self, query: str, *values: Any) -> Any:
+        """The first column of the first row, or None."""
+        return await self._run("fetchval", query, *values)
+
+    async def execute(self, query: str, *values: Any) -> str:
+        """Run a statement; its command tag, as 'UPDATE 1'."""
+        return await self._run("execute", query, *values)  # type: ignore[no-any-return]
+
+    async def executemany(self, query: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run a statement once a row, in one go."""
+        await self._run("executemany", query, rows)
+
+
+async def prepare_connection(connection: Any) -> None:
+    """Let jsonb columns read and write Python values."""
+    for kind in ("jsonb", "json"):
+        await connection.set_type_codec(
+            kind,
+            encoder=lambda value: orjson.dumps(value).decode(),
+            decoder=orjson.loads,
+            schema="pg_catalog",
+        )
+
+
+async def open_pool(settings: Settings, *, size: int | None = None) -> asyncpg.Pool:
+    """Open the pool. Connections are made when needed, so that a start does not fail while PostgreSQL is away."""
+    return await asyncpg.create_pool(
+        settings.database_url,
+        min_size=0,
+        max_size=size or settings.database_pool_size + settings.database_pool_max_overflow,
+        max_inactive_connection_lifetime=60,
+        init=prepare_connection,
+        connection_class=Connection,
+        server_settings={"application_name": "village", "timezone": "UTC", "jit": "off"},
+        command_timeout=60,
+        timeout=10,
+    )
+
+
+async def schema_version(db: Database) -> int:
+    """The version of the schema that the database has; 0 for an empty one."""
+    if await db.fetchval("SELECT to_regclass('schema_versions')") is None:
+        return 0
+    return await db.fetchval("SELECT coalesce(max(version), 0) FROM schema_versions") or 0
+
+
+async def migrate(settings: Settings) -> list[int]:
+    """Bring the database to SCHEMA_VERSION, one numbered file a transaction; answer the versions taken."""
+    connection = await asyncpg.connect(settings.database_url)
+    try:
+        await connection.execute("SELECT pg_advisory_lock(713)")
+        await connection.execute("SET lock_timeout = '10s'; SET client_min_messages = warning")
+        version = await schema_version(Database(None, connection))
+        taken = (
+            [number for number in range(version + 1, SCHEMA_VERSION + 1)]
+            if version
+            else [SCHEMA_VERSION]
+        )
+        for number in taken:
+            file = (
+                ROOT / "schema.sql"
+                if version == 0
+                else ROOT / "app" / "migrations" / f"{number:04}.sql"
+            )
+            async with connection.transaction():
+                await connection.execute(file.read_text())
+                await connection.execute(
+                    "INSERT INTO schema_versions (version) VALUES ($1)", number
+                )
+        await connection.execute("SELECT make_month_partitions('job_attempts', now()::date, 3)")
+        return taken if version < SCHEMA_VERSION else []
+    finally:
+        await connection.close()

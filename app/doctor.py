@@ -1,0 +1,155 @@
+"""python -m app doctor: each service and setting, and for each trouble the very line to change."""
+
+import asyncio
+import json
+import shutil
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+from app.config import Settings
+from app.db import SCHEMA_VERSION, schema_version
+from app.domain.platform import health
+from app.errors import Problem
+from app.services import Services
+from app.start import open_services
+
+MARKS = {"ok": "✔", "warning": "!", "broken": "✘", "off": "-"}
+SECONDS = 15
+
+
+class Finding(NamedTuple):
+    """One line: what was looked at, how it stands, and the mend."""
+
+    what: str
+    state: str
+    says: str
+    mend: str = ""
+
+
+async def examine(settings: Settings, *, as_json: bool = False) -> int:
+    """Look at everything; print it; answer 0, 1 with warnings, 2 when something is broken."""
+    async with open_services(settings) as services:
+        looks = (database, extensions, redis, storage, mail, secrets, weather, workers, chromium, disk)
+        found = await asyncio.gather(*(look_at(services, look) for look in looks))
+    if as_json:
+        print(json.dumps([finding._asdict() for finding in found], indent=2))
+    else:
+        print("\n".join(line(finding) for finding in found))
+    states = {finding.state for finding in found}
+    return 2 if "broken" in states else 1 if "warning" in states else 0
+
+
+async def look_at(services: Services, look: Callable[[Services], Awaitable[Finding]]) -> Finding:
+    """One look with its ceiling of time; what goes wrong is a finding too."""
+    try:
+        async with asyncio.timeout(SECONDS):
+            return await look(services)
+    except TimeoutError:
+        return Finding(look.__name__, "broken", f"no answer within {SECONDS} s")
+    except (Problem, OSError) as error:
+        says = error.sentence if isinstance(error, Problem) else "does not answer"
+        return Finding(look.__name__, "broken", says, MENDS.get(look.__name__, ""))
+
+
+MENDS = {
+    "database": "Start PostgreSQL, or change DATABASE_URL.",
+    "extensions": "Start PostgreSQL, or change DATABASE_URL.",
+}
+
+
+def line(finding: Finding) -> str:
+    """One aligned line, the mend below it."""
+    text = f"{MARKS[finding.state]} {finding.what:<12} {finding.says}"
+    return f"{text}\n  {'':<12} {finding.mend}" if finding.mend else text
+
+
+async def database(services: Services) -> Finding:
+    """The server's version and the schema's."""
+    number = int(await services.db.fetchval("SHOW server_version_num"))
+    version = await schema_version(services.db)
+    if number < 150_000:
+        return Finding("database", "broken", f"PostgreSQL {number // 10_000} is too old", "Use PostgreSQL 15 or newer.")
+    if version != SCHEMA_VERSION:
+        says = f"schema {version}, the program needs {SCHEMA_VERSION}"
+        return Finding("database", "broken", says, "Run: python -m app migrate")
+    return Finding("database", "ok", f"PostgreSQL {number // 10_000}, schema {version}")
+
+
+EXTENSIONS = "SELECT array_agg(name) FROM unnest($1::text[]) AS name WHERE name NOT IN (SELECT extname FROM pg_extension)"
+
+
+async def extensions(services: Services) -> Finding:
+    """What the schema needs of PostgreSQL."""
+    missing = await services.db.fetchval(EXTENSIONS, ["postgis", "pg_trgm", "citext", "btree_gist"])
+    if missing:
+        mend = "Install postgresql-15-postgis-3, then run: python -m app migrate"
+        return Finding("extensions", "broken", f"missing: {', '.join(missing)}", mend)
+    return Finding("extensions", "ok", "postgis, pg_trgm, citext, btree_gist")
+
+
+async def redis(services: Services) -> Finding:
+    """The fast lane."""
+    if services.redis is None:
+        return Finding("redis", "warning", "not set up; jobs start up to a minute late", "Set REDIS_URL.")
+    if not await services.redis.answers():
+        return Finding("redis", "warning", "does not answer; jobs start up to a minute late", "Start Redis, or change REDIS_URL.")
+    return Finding("redis", "ok", "answers")
+
+
+async def storage(services: Services) -> Finding:
+    """The object store."""
+    part = await health.storage(services)
+    if part["status"] == "off":
+        return Finding("storage", "warning", "not set up; there are no pictures", "Set S3_ENDPOINT, S3_ACCESS_KEY and S3_SECRET_KEY.")
+    if part["status"] == "down":
+        return Finding("storage", "broken", "does not answer", "Start the object store, or change S3_ENDPOINT.")
+    return Finding("storage", "ok", "answers")
+
+
+async def mail(services: Services) -> Finding:
+    """Where letters go."""
+    if not services.settings.smtp_url:
+        where = "letters are shown at /dev/mail" if services.settings.is_local else "nobody can sign in"
+        state = "off" if services.settings.is_local else "broken"
+        return Finding("mail", state, f"no mail server; {where}", "Set SMTP_URL to send mail.")
+    part = await health.mail(services)
+    return Finding("mail", "ok" if part["status"] == "up" else "warning", f"{part['queued']} letters wait")
+
+
+async def secrets(services: Services) -> Finding:
+    """Secrets that must be there; none is printed."""
+    settings = services.settings
+    names = ("JWT_SESSION_SECRET", "LINK_SECRET", "CLICK_KEYS", "SECRET_KEYS")
+    missing = [name for name in names if len(getattr(settings, name.lower())) < 32]
+    if missing:
+        return Finding("secrets", "broken", f"missing: {', '.join(missing)}", f"Set {missing[0]} to 64 random hex digits, or start once with ENVIRONMENT=dev.")
+    return Finding("secrets", "ok", "all there")
+
+
+async def weather(services: Services) -> Finding:
+    """How the weather services stand in this installation."""
+    if not services.settings.site_place:
+        return Finding("weather", "off", "no place for visitors", "Set SITE_PLACE, for example 45.50,-73.57,Montréal")
+    return Finding("weather", "ok", f"visitors see {services.settings.site_place.split(',', 2)[-1]}")
+
+
+async def workers(services: Services) -> Finding:
+    """Whether somebody works."""
+    part = await health.workers(services)
+    live = sorted(name for name, family in part["families"].items() if family["live"])
+    if not live:
+        return Finding("workers", "warning", "no worker runs; feeds and weather stand still", "Run: python -m app work")
+    return Finding("workers", "ok", f"live: {', '.join(live)}")
+
+
+async def chromium(services: Services) -> Finding:
+    """The browser, which later captures pages and today runs the browser tests."""
+    path: Any = shutil.which("chromium") or shutil.which("chromium-browser")
+    return Finding("chromium", "ok" if path else "off", path or "not installed; only the browser tests need it")
+
+
+async def disk(services: Services) -> Finding:
+    """Room for what comes."""
+    part = await health.disk(services)
+    state = "ok" if part["status"] == "up" else "warning"
+    return Finding("disk", state, f"{part['free_ratio']:.0%} free", "" if state == "ok" else "Make room on the disk of var/.")

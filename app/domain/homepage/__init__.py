@@ -1,0 +1,1 @@
+"""The homepage: pages of widgets, news, weather and links."""

@@ -1,0 +1,61 @@
+"""Why a feed cannot be read: one table, code → sentence (chapter 20 rules 17 and 27)."""
+
+SENTENCES = {
+    # The way there.
+    "bad_address": "This is not a web address that can be opened.",
+    "refused_address": "This address does not lead to the public internet.",
+    "refused_port": "Only the usual ports of the web, 80 and 443, are opened.",
+    "dns": "No server goes by that name.",
+    "connect": "The server could not be reached.",
+    "timeout": "The server stopped answering.",
+    "too_slow": "The server took too long to send its answer.",
+    "too_large": "The answer is larger than the 10 MB that we read.",
+    "too_many_redirects": "The address leads on and on.",
+    "tls": "The server's certificate is not valid for this name.",
+    "protocol": "The server's answer is not proper HTTP.",
+    "cut_off": "The answer broke off in the middle.",
+    "encoding": "The answer is packed in a way that cannot be unpacked.",
+    # What was there.
+    "empty": "The server sent an empty answer.",
+    "html": "There is a web page at this address, not a feed.",
+    "not_a_feed": "What is at this address is not a feed.",
+    "too_big": "The feed is too large to be read.",
+    "too_deep": "The feed is nested too deeply to be read.",
+    "too_many": "The file holds more than 2,000 feeds. Split it and bring the parts.",
+    "not_opml": "This is not a list of feeds in OPML.",
+    "parser_timeout": "Reading the feed took too long.",
+    "parser_memory": "Reading the feed took too much memory.",
+    "parser_crash": "The feed could not be read.",
+    "not_stored": "The feed could be read, but not be stored here. The operators can see why.",
+    "no_feed": "We found a web page there, but no feed.",
+    # What stands against it here.
+    "key_missing": "The address of this feed cannot be decrypted at the moment.",
+    "not_offered": "This feed is not offered on this site.",
+    "interrupted": "Our look at this address was interrupted. Please try again.",
+}
+BY_STATUS = {
+    401: "The server asks for a password.",
+    403: "The server does not let us in.",
+    404: "There is nothing at this address.",
+    406: "The server has nothing there that we can read.",
+    410: "The publisher says that this feed has ended for good.",
+    429: "The server asks us to come less often.",
+    451: "The server withholds this for legal reasons.",
+}
+
+
+def sentence(code: str | None) -> str:
+    """The sentence for people of one code."""
+    if code is None:
+        return ""
+    if not code.startswith("http_"):
+        return SENTENCES.get(code, "The feed could not be read.")
+    status = int(code[5:]) if code[5:].isdigit() else 0
+    if status >= 500:
+        return BY_STATUS.get(status, f"The server has a problem of its own ({status}).")
+    return BY_STATUS.get(status, f"The server did not accept the request ({status}).")
+
+
+def kind(code: str) -> str:
+    """The code as a metric's label: statuses by their hundred, so that labels stay few."""
+    return f"http_{code[5]}xx" if code.startswith("http_") else code

@@ -1,0 +1,123 @@
+"""Filters of news: words and tags one person does not want to read, and the only ones they want."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from app.domain.homepage import versions
+from app.domain.homepage.folding import folded
+from app.domain.platform import rate_limits
+from app.domain.platform.readers import Reader
+from app.errors import Conflict, Invalid, NotFound
+from app.services import Services
+
+CEILING = 100
+
+
+class NewFilter(msgspec.Struct):
+    """One rule to add."""
+
+    value: Annotated[str, Meta(min_length=1, max_length=60)]
+    kind: Literal["mute_word", "mute_tag", "only_word"] = "mute_word"
+    feed_id: int | None = None
+    until: datetime | None = None
+
+
+class Filter(msgspec.Struct):
+    """One rule of one person."""
+
+    id: int
+    kind: str
+    value: str
+    feed_id: int | None
+    until: datetime | None
+
+
+class FilterList(msgspec.Struct):
+    """All rules of one person."""
+
+    items: list[Filter]
+    total: int
+    next: str | None = None
+
+
+MINE = """
+SELECT id, kind, value, feed_id, until FROM news_filters
+WHERE user_id = $1 AND (until IS NULL OR until > now()) ORDER BY kind, lower(value), id
+"""
+
+
+async def mine(services: Services, who: Reader | None) -> FilterList:
+    """The rules that hold now."""
+    rows = await services.db.fetch(MINE, who.id) if who else []
+    return FilterList([Filter(**dict(row)) for row in rows], len(rows))
+
+
+ADD = """
+INSERT INTO news_filters (user_id, kind, feed_id, value, until)
+SELECT $1, $2, $3, $4, $5
+WHERE (SELECT count(*) FROM news_filters WHERE user_id = $1) < $6
+ON CONFLICT (user_id, kind, coalesce(feed_id, 0), lower(value)) DO UPDATE SET until = EXCLUDED.until
+RETURNING id
+"""
+
+
+async def add(services: Services, who: Reader, new: NewFilter) -> FilterList:
+    """Add a rule; the same rule twice is one. Raises Invalid, Conflict over 100."""
+    value = " ".join(new.value.split())
+    if not value.replace("*", "").strip():
+        raise Invalid("Please name a word.", errors={"value": "Please name a word."})
+    await rate_limits.spend(services, who, "news_mark")
+    async with services.tx() as tx:
+        if await tx.db.fetchval(ADD, who.id, new.kind, new.feed_id, value, new.until, CEILING) is None:
+            raise Conflict(f"You have {CEILING} filters. Remove one to add another.")
+        await versions.bump(tx, who.id, "news")
+        return await mine(tx, who)
+
+
+async def remove(services: Services, who: Reader, filter_id: int) -> FilterList:
+    """Remove one rule. Raises NotFound."""
+    async with services.tx() as tx:
+        gone = await tx.db.fetchval(
+            "DELETE FROM news_filters WHERE id = $1 AND user_id = $2 RETURNING id", filter_id, who.id
+        )
+        if gone is None:
+            raise NotFound("This filter is gone already.")
+        await versions.bump(tx, who.id, "news")
+        return await mine(tx, who)
+
+
+class Sieve(msgspec.Struct):
+    """All rules of one person, ready for SQL: one pattern a kind, and the muted tags."""
+
+    mute: str | None = None
+    only: str | None = None
+    tags: list[str] = []
+    by_feed: dict[int, str] = {}
+
+
+def sieve_of(filters: list[Filter]) -> Sieve:
+    """The rules as PostgreSQL patterns over folded words: whole words or phrases, `word*` for beginnings."""
+    words = [item for item in filters if item.kind == "mute_word" and item.feed_id is None]
+    only = [item for item in filters if item.kind == "only_word"]
+    by_feed: dict[int, list[str]] = {}
+    for item in filters:
+        if item.kind == "mute_word" and item.feed_id is not None:
+            by_feed.setdefault(item.feed_id, []).append(item.value)
+    return Sieve(
+        pattern([item.value for item in words]),
+        pattern([item.value for item in only]),
+        [item.value for item in filters if item.kind == "mute_tag"],
+        {feed_id: found for feed_id, values in by_feed.items() if (found := pattern(values))},
+    )
+
+
+def pattern(values: list[str]) -> str | None:
+    """One pattern that finds any of the words; None for no words."""
+    parts = []
+    for value in values:
+        if words := folded(value):
+            parts.append(words + (r"\w*" if value.rstrip().endswith("*") else ""))
+    return rf"(^| )({'|'.join(parts)})( |$)" if parts else None

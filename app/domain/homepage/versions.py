@@ -1,0 +1,59 @@
+"""Versions: how far each area of a reader's homepage has come; fragments, ETags and event streams go by them."""
+
+from datetime import datetime
+
+import msgspec
+
+from app.domain.platform.readers import Reader
+from app.services import Services
+
+BUMP = """
+INSERT INTO reader_versions (user_id, area) VALUES ($1, $2)
+ON CONFLICT (user_id, area) DO UPDATE SET version = reader_versions.version + 1
+"""
+
+
+async def bump(services: Services, user_id: int, area: str) -> None:
+    """Say that this person changed one area of their own: page, news, weather, links or preferences."""
+    await services.db.execute(BUMP, user_id, area)
+
+
+class Versions(msgspec.Struct, frozen=True):
+    """One number or time an area; equal versions mean equal content."""
+
+    page: int = 0
+    news: tuple[int, int] = (0, 0)
+    weather: tuple[int, datetime | None] = (0, None)
+    links: int = 0
+    preferences: int = 0
+
+    def of(self, areas: tuple[str, ...]) -> tuple[object, ...]:
+        """The versions of some areas, for a key."""
+        return tuple(getattr(self, area) for area in areas)
+
+
+# One row: the reader's own changes, what their feeds brought, and the last word on their places.
+OF_READER = """
+SELECT
+    (SELECT jsonb_object_agg(area, version) FROM reader_versions WHERE user_id = $1) AS own,
+    (SELECT sum(f.version) FROM feed_subscriptions s JOIN feeds f ON f.id = s.feed_id
+     WHERE s.user_id = $1 AND s.unsubscribed_at IS NULL)::bigint AS feeds,
+    (SELECT sum(version) FROM feeds WHERE default_on AND visibility = 'listed')::bigint AS default_feeds,
+    (SELECT max(greatest(c.forecast_at, c.alerts_at, c.tried_at)) FROM weather_cache c
+     WHERE c.location_key = $2 OR c.location_key IN
+        (SELECT p.lat || ':' || p.lon FROM weather_places p WHERE p.user_id = $1)) AS weather_at
+"""
+
+
+async def of_reader(services: Services, who: Reader | None, site_spot: str | None) -> Versions:
+    """The versions of all areas for one reader, in one query. `site_spot` is the location_key of SITE_PLACE."""
+    row = await services.db.fetchrow(OF_READER, who.id if who else 0, site_spot)
+    own = row["own"] or {}
+    feeds = row["feeds"] if who is not None and who.is_member else row["default_feeds"]
+    return Versions(
+        page=own.get("page", 0),
+        news=(own.get("news", 0), feeds or 0),
+        weather=(own.get("weather", 0), row["weather_at"]),
+        links=own.get("links", 0),
+        preferences=own.get("preferences", 0),
+    )

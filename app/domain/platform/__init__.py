@@ -1,0 +1,1 @@
+"""The ground: people, rights, mail, files, places and delayed jobs."""

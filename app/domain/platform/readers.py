@@ -1,0 +1,157 @@
+"""Readers: who is asking, told by the session's or the visitor's cookie and read with each request."""
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from app.services import Services
+
+ROTATE_AFTER = timedelta(minutes=15)
+OLD_VALUE_LIVES = timedelta(seconds=60)
+
+
+class Reader(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is asking: a member, or a visitor who saved something on this browser."""
+
+    id: int
+    kind: str
+    name: str = ""
+    email: str | None = None
+    role: str | None = None
+    time_zone: str | None = None
+    preferences: dict[str, Any] = {}
+    session_id: int | None = None
+    fresh: bool = False
+    rotate: bool = False
+
+    @property
+    def is_member(self) -> bool:
+        """Whether the reader is signed in."""
+        return self.kind == "member"
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the reader has a role."""
+        return self.role is not None
+
+
+def token_hash(token: str) -> bytes:
+    """What is stored of a secret token: its SHA-256."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+BY_SESSION = """
+SELECT s.id AS session_id, s.token_hash, s.next_seen_at, s.rotated_at, s.seen_at, s.fresh_until, s.previous_hash,
+       u.id, u.kind, u.display_name, u.email, u.role, u.time_zone, p.doc, now() AS now
+FROM sessions s
+JOIN users u ON u.id = s.user_id
+LEFT JOIN preferences p ON p.user_id = u.id
+WHERE (s.token_hash = $1 OR s.previous_hash = $1) AND s.ended_at IS NULL AND s.ends_at > now()
+  AND s.key_print = $2 AND u.closed_at IS NULL AND (u.banned_until IS NULL OR u.banned_until < now())
+  AND s.seen_at > now() - CASE WHEN u.role IS NULL THEN interval '30 days' ELSE interval '60 minutes' END
+"""
+
+
+async def by_session(services: Services, token: str, key_print: str) -> Reader | None:
+    """The member behind a session's cookie, or None. Ends a session whose replaced value comes back too late."""
+    hashed = token_hash(token)
+    row = await services.db.fetchrow(BY_SESSION, hashed, key_print)
+    if row is None:
+        return None
+    if row["token_hash"] != hashed:
+        seen = row["next_seen_at"]
+        if seen is not None and row["now"] > seen + OLD_VALUE_LIVES:
+            await end_reused(services, row["session_id"])
+            return None
+    elif row["now"] - row["seen_at"] > timedelta(minutes=1) or (
+        row["previous_hash"] and not row["next_seen_at"]
+    ):
+        await services.db.execute(SEEN, row["session_id"])
+    return Reader(
+        id=row["id"],
+        kind=row["kind"],
+        name=row["display_name"] or row["email"].split("@")[0],
+        email=row["email"],
+        role=row["role"],
+        time_zone=row["time_zone"],
+        preferences=row["doc"] or {},
+        session_id=row["session_id"],
+        fresh=row["fresh_until"] > row["now"],
+        rotate=row["token_hash"] == hashed and due_for_rotation(row["rotated_at"], row["now"]),
+    )
+
+
+def due_for_rotation(rotated_at: datetime, now: datetime) -> bool:
+    """Whether the cookie's value has been in use for 15 minutes."""
+    return now - rotated_at > ROTATE_AFTER
+
+
+SEEN = """
+WITH session AS (
+    UPDATE sessions
+    SET seen_at = now(),
+        next_seen_at = CASE WHEN previous_hash IS NULL THEN NULL ELSE coalesce(next_seen_at, now()) END
+    WHERE id = $1 RETURNING user_id
+)
+UPDATE users SET last_seen_on = current_date
+FROM session WHERE users.id = session.user_id AND users.last_seen_on IS DISTINCT FROM current_date
+"""
+
+# A value that was replaced and comes back after its successor has been seen was stolen, or the successor was.
+END_REUSED = """
+UPDATE sessions SET ended_at = now(), ended_why = 'reused' WHERE id = $1 AND ended_at IS NULL RETURNING user_id
+"""
+
+
+async def end_reused(services: Services, session_id: int) -> None:
+    """End a session whose old value was used again, and tell the member by letter."""
+    async with services.tx() as tx:
+        user_id = await tx.db.fetchval(END_REUSED, session_id)
+        if user_id is not None:
+            await tx.enqueue("tell_session_ended", user_id, session_id, key=f"session:{session_id}")
+
+
+ROTATE = """
+UPDATE sessions SET token_hash = $2, previous_hash = token_hash, next_seen_at = NULL, rotated_at = now()
+WHERE id = $1 AND ended_at IS NULL AND rotated_at < now() - interval '15 minutes'
+"""
+
+
+async def rotate(services: Services, session_id: int, token: str) -> bool:
+    """Give the session a new value; False when another request just did."""
+    return await services.db.execute(ROTATE, session_id, token_hash(token)) == "UPDATE 1"
+
+
+BY_VISITOR = """
+SELECT u.id, u.time_zone, u.last_seen_on, p.doc FROM users u LEFT JOIN preferences p ON p.user_id = u.id
+WHERE u.anon_hash = $1
+"""
+
+
+async def by_visitor(services: Services, token: str) -> Reader | None:
+    """The visitor behind vu_anon_id, or None when the row is gone."""
+    row = await services.db.fetchrow(BY_VISITOR, token_hash(token))
+    if row is None:
+        return None
+    return Reader(
+        id=row["id"], kind="visitor", time_zone=row["time_zone"], preferences=row["doc"] or {}
+    )
+
+
+ADD_VISITOR = """
+INSERT INTO users (kind, anon_hash, last_seen_on) VALUES ('visitor', $1, current_date) RETURNING id
+"""
+
+
+async def add_visitor(services: Services, token: str) -> Reader:
+    """Make the row of a visitor who saves something for the first time."""
+    return Reader(id=await services.db.fetchval(ADD_VISITOR, token_hash(token)), kind="visitor")
+
+
+async def renew_visitor(services: Services, reader: Reader) -> None:
+    """Note once a day that the visitor was here; unused rows go after 30 days."""
+    await services.db.execute(
+        "UPDATE users SET last_seen_on = current_date WHERE id = $1", reader.id
+    )

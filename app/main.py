@@ -1,0 +1,105 @@
+"""The web application: routes, the gate, and what lives as long as the process."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.config import Settings
+from app.db import SCHEMA_VERSION, schema_version
+from app.domain.platform.jobs import sweeper
+from app.errors import Problem, ServiceDown
+from app.services import Services
+from app.start import open_services
+from app.web import problems, sight
+from app.web.gate import Gate
+from app.web.homepage.shared import SharedPages
+from app.web.kept import Kept
+from app.web.live import Hub
+from app.web.routes import ENDPOINTS
+from app.web.routing import Map
+
+UPLOADS = ("/feeds/imports", "/links/imports")
+
+
+class OldSchema(Exception):
+    """The database is older or newer than the program; the sentence names the command."""
+
+
+def application(settings: Settings, services: Services | None = None) -> ASGIApp:
+    """The ASGI application. With `services` (tests) it opens none of its own and starts no loops."""
+    routes = Map(ENDPOINTS)
+    inner: ASGIApp = ExceptionMiddleware(
+        routes, handlers={Problem: problems.show, HTTPException: problems.show_http}
+    )
+    inner = ServerErrorMiddleware(inner, handler=problems.show_broken)
+    gate = Gate(inner, settings, UPLOADS)
+    return Lived(gate, settings, services)
+
+
+class Lived:
+    """Opens the services when the server starts, gives them to each request, and closes them at the end."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, services: Services | None) -> None:
+        self.app = app
+        self.settings = settings
+        self.state: dict[str, Any] = {"kept": Kept(), "shared": SharedPages()}
+        if services is not None:
+            self.state |= {"services": services, "hub": Hub(settings)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Lifespan, or one request with the services in its state."""
+        if scope["type"] == "lifespan":
+            await self.lifespan(receive, send)
+            return
+        scope["state"] = dict(self.state)
+        await self.app(scope, receive, send)
+
+    async def lifespan(self, receive: Receive, send: Send) -> None:
+        """The ASGI lifespan protocol over `running`."""
+        await receive()
+        try:
+            async with running(self.settings) as state:
+                self.state.update(state)
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+                sight.draining = True
+        except OldSchema as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[dict[str, Any]]:
+    """Services, the hub of event streams, and the loops of a web process. Raises OldSchema."""
+    async with open_services(settings) as services, contextlib.AsyncExitStack() as stack:
+        await refuse_other_schema(services)
+        hub = await stack.enter_async_context(Hub(settings))
+        loops = [
+            asyncio.create_task(sweeper.sweep_forever(services)),
+            asyncio.create_task(sight.measure_lag()),
+        ]
+        try:
+            yield {"services": services, "hub": hub}
+        finally:
+            for loop in loops:
+                loop.cancel()
+            await asyncio.gather(*loops, return_exceptions=True)
+
+
+async def refuse_other_schema(services: Services) -> None:
+    """Stop the start on a database of another version; one that is away may come back."""
+    try:
+        version = await schema_version(services.db)
+    except ServiceDown:
+        return
+    if version != SCHEMA_VERSION:
+        raise OldSchema(
+            f"The database has schema {version}, this program needs {SCHEMA_VERSION}. Run: python -m app migrate"
+        )

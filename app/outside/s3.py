@@ -1,0 +1,200 @@
+"""The object store: any S3, through miniopy-async."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from io import BytesIO
+from typing import cast
+from urllib.parse import urlsplit
+from xml.etree.ElementTree import ParseError
+
+from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, TCPConnector
+from miniopy_async import Minio
+from miniopy_async.commonconfig import ENABLED
+from miniopy_async.error import MinioException, S3Error
+from miniopy_async.versioningconfig import VersioningConfig
+
+from app.errors import NotFound, ServiceDown
+from app.outside.breakers import Breaker
+from app.outside.s3_objects import (
+    BYTES_DOWNLOADED,
+    BYTES_UPLOADED,
+    SIGNED_URLS,
+    UPLOAD_SECONDS,
+    UPLOADS,
+    Listed,
+    Stored,
+)
+
+MISSING = frozenset({"NoSuchKey", "NoSuchVersion", "NoSuchBucket"})
+AT_HAND = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
+# Only a job waits for an upload, and the first one into a bucket may have to make room there.
+SECONDS_MORE = 7.0
+BYTES_A_SECOND = 2 * 2**20
+
+
+class ObjectStore:
+    """One S3 account. `suffix` is added to every bucket's name, and left out in metrics."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        access_key: str,
+        secret_key: str,
+        suffix: str = "",
+        *,
+        breaker: Breaker,
+        region: str = "us-east-1",
+        timeout: float = 3.0,
+    ) -> None:
+        self._place = urlsplit(endpoint)
+        self._keys = (access_key, secret_key)
+        self._suffix = suffix
+        self.breaker = breaker
+        self._region = region
+        self._timeout = timeout
+        self._client: Minio | None = None
+        self._session: ClientSession | None = None
+
+    async def put(self, bucket: str, key: str, content: bytes, content_type: str) -> str | None:
+        """Store an object; return its version where the bucket keeps versions. Raises ServiceDown."""
+        label, status = _label(bucket), "failed"
+        try:
+            with UPLOAD_SECONDS.time():
+                async with self._request(SECONDS_MORE + len(content) / BYTES_A_SECOND) as client:
+                    written = await client.put_object(
+                        self._name(bucket), key, BytesIO(content), len(content), content_type
+                    )
+            status = "ok"
+        finally:
+            UPLOADS.labels(label, status).inc()
+        BYTES_UPLOADED.labels(label).inc(len(content))
+        return cast(str | None, written.version_id)
+
+    async def get(self, bucket: str, key: str, *, version_id: str | None = None) -> bytes:
+        """Return an object whole. Raises NotFound and ServiceDown."""
+        stored = await self.stream(bucket, key, version_id=version_id)
+        return b"".join([chunk async for chunk in stored.chunks])
+
+    async def stream(self, bucket: str, key: str, *, version_id: str | None = None) -> Stored:
+        """Return an object whose bytes come in chunks. Raises NotFound and ServiceDown."""
+        async with self._request() as client:
+            answer = await client.get_object(self._name(bucket), key, version_id=version_id)
+        return Stored(
+            length=answer.content_length,
+            content_type=answer.headers.get("Content-Type", "application/octet-stream"),
+            etag=answer.headers.get("ETag", "").strip('"'),
+            version_id=answer.headers.get("x-amz-version-id"),
+            chunks=_chunks(answer, _label(bucket)),
+        )
+
+    async def delete(self, bucket: str, key: str, *, version_id: str | None = None) -> None:
+        """Remove an object, or one version of it for good; a missing one is no error."""
+        try:
+            async with self._request() as client:
+                await client.remove_object(self._name(bucket), key, version_id=version_id)
+        except NotFound:
+            return
+
+    async def presigned(self, bucket: str, key: str, seconds: int) -> str:
+        """Return an address from which anybody can read the object for so many seconds."""
+        SIGNED_URLS.inc()
+        # The region is known, so this asks nobody.
+        lasts = timedelta(seconds=seconds)
+        return str(await self._minio().presigned_get_object(self._name(bucket), key, lasts))
+
+    async def listed(
+        self, bucket: str, prefix: str = "", *, versions: bool = False
+    ) -> AsyncIterator[Listed]:
+        """Yield the objects (or all versions and delete markers) under a prefix, by key."""
+        async with self._request(seconds_more=3600) as client:
+            async for found in client.list_objects(
+                self._name(bucket), prefix, recursive=True, include_version=versions
+            ):
+                yield Listed(
+                    found.object_name,
+                    found.version_id,
+                    found.size or 0,
+                    found.last_modified,
+                    found.is_delete_marker,
+                )
+
+    async def ensure_buckets(self, buckets: Mapping[str, bool]) -> None:
+        """Make the buckets that are missing; true says that the bucket keeps versions."""
+        for bucket, versioned in buckets.items():
+            async with self._request(SECONDS_MORE) as client:
+                await self._ensure(client, self._name(bucket), versioned)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = self._client = None
+
+    async def _ensure(self, client: Minio, name: str, versioned: bool) -> None:
+        if not await client.bucket_exists(name):
+            try:
+                await client.make_bucket(name)
+            except S3Error as error:
+                # Another process was quicker.
+                if error.code not in AT_HAND:
+                    raise
+        if versioned:
+            await client.set_bucket_versioning(name, VersioningConfig(ENABLED))
+
+    @asynccontextmanager
+    async def _request(self, seconds_more: float = 0.0) -> AsyncIterator[Minio]:
+        async with self.breaker.request():
+            try:
+                async with asyncio.timeout(self._timeout + seconds_more):
+                    yield self._minio()
+            except S3Error as error:
+                if error.code in MISSING:
+                    raise NotFound("There is no such file.") from error
+                raise _down("storage_refused") from error
+            except TimeoutError as error:
+                raise _down("timeout") from error
+            except (MinioException, ClientError, OSError, ParseError, UnicodeError) as error:
+                raise _down("unreachable") from error
+
+    def _minio(self) -> Minio:
+        if self._client is None:
+            # The library's own session retries five times within minutes; ours fails at once,
+            # and the job that called tries again.
+            silence = self._timeout + SECONDS_MORE
+            self._session = ClientSession(
+                connector=TCPConnector(limit=32),
+                timeout=ClientTimeout(total=None, connect=self._timeout, sock_read=silence),
+                auto_decompress=False,
+            )
+            self._client = Minio(
+                self._place.netloc,
+                *self._keys,
+                secure=self._place.scheme == "https",
+                region=self._region,
+                session=self._session,
+            )
+        return self._client
+
+    def _name(self, bucket: str) -> str:
+        return bucket + self._suffix
+
+
+async def _chunks(answer: ClientResponse, label: str) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in answer.content.iter_chunked(64 * 1024):
+            BYTES_DOWNLOADED.labels(label).inc(len(chunk))
+            yield chunk
+    except (ClientError, OSError) as error:
+        raise _down("cut_off") from error
+    finally:
+        answer.close()
+
+
+def _label(bucket: str) -> str:
+    return bucket.removeprefix("homepage-")
+
+
+def _down(code: str) -> ServiceDown:
+    return ServiceDown("Files are not available at the moment.", code=code)

@@ -1,0 +1,1 @@
+"""How people and scripts reach us: parse, one domain call, answer."""

@@ -1,0 +1,118 @@
+"""Input: a form or a JSON body becomes one typed struct, or Invalid with a sentence a field."""
+
+import re
+from typing import Any, TypeVar, get_type_hints
+
+import msgspec
+from starlette.requests import Request
+
+from app.errors import Invalid
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+FIELDS_CEILING = 100
+SENTENCES = (
+    (re.compile(r"missing required field"), "Please fill this in."),
+    (re.compile(r"of length <= (\d+)"), "Please keep this to {0} characters."),
+    (re.compile(r"of length >= 1\b"), "Please fill this in."),
+    (re.compile(r"of length >= (\d+)"), "Please write at least {0} characters."),
+    (
+        re.compile(r"Expected `(?:int|float)` >= (-?[\d.]+)"),
+        "Please choose a number of at least {0}.",
+    ),
+    (
+        re.compile(r"Expected `(?:int|float)` <= (-?[\d.]+)"),
+        "Please choose a number of at most {0}.",
+    ),
+    (re.compile(r"Expected `(?:int|float)(?: \| null)?`"), "Please enter a number."),
+    (re.compile(r"Expected `bool"), "Please answer yes or no."),
+    (re.compile(r"Invalid enum value"), "Please choose one of the offered values."),
+    (re.compile(r"matching regex"), "This has characters that cannot be used here."),
+)
+
+
+async def read(request: Request, kind: type[T]) -> T:
+    """The body as a struct of `kind`. Raises Invalid with one sentence a field; `given` keeps what was entered."""
+    given = await body(request)
+    return convert(given, kind)
+
+
+def query(request: Request, kind: type[T]) -> T:
+    """The query string as a struct of `kind`. Raises Invalid."""
+    return convert({name: value for name, value in request.query_params.items() if value}, kind)
+
+
+async def body(request: Request) -> dict[str, Any]:
+    """The body's fields by name. Raises Invalid when it is neither a form nor a JSON object."""
+    if request.headers.get("content-type", "").startswith("application/json"):
+        try:
+            given = msgspec.json.decode(await request.body() or b"{}")
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise Invalid("The body is not valid JSON.", code="bad_json") from None
+        if not isinstance(given, dict):
+            raise Invalid("The body has to be a JSON object.", code="bad_json")
+        return given
+    async with request.form(max_fields=FIELDS_CEILING, max_files=1) as form:
+        fields: dict[str, Any] = {}
+        for name in form:
+            values = [
+                value if isinstance(value, str) else await value.read()
+                for value in form.getlist(name)
+            ]
+            fields[name] = values if len(values) > 1 else values[0]
+        return fields
+
+
+def convert(given: dict[str, Any], kind: type[T]) -> T:
+    """The fields as a struct, each checked on its own so that all errors are told at once. Raises Invalid."""
+    hints = get_type_hints(kind, include_extras=True)
+    values: dict[str, Any] = {}
+    errors: dict[str, str] = {}
+    for field in msgspec.structs.fields(kind):
+        if field.encode_name not in given:
+            if field.required:
+                errors[field.encode_name] = "Please fill this in."
+            continue
+        try:
+            values[field.name] = converted(given[field.encode_name], hints[field.name])
+        except msgspec.ValidationError as error:
+            errors[field.encode_name] = sentence(str(error))
+    if errors:
+        raise with_input(Invalid("Please check what is marked.", errors=errors), given)
+    try:
+        return kind(**values)
+    except (ValueError, TypeError):
+        raise with_input(Invalid("This cannot be used as it is."), given) from None
+
+
+def converted(value: Any, hint: Any) -> Any:
+    """One value as its type; forms say "on" for yes, "" for nothing, and one value for a list of one."""
+    if isinstance(value, str):
+        if value in ("on", "off") and bool in (hint, *getattr(hint, "__args__", ())):
+            return value == "on"
+        value = value.strip() if len(value) < 10_000 else value
+        if "\x00" in value:
+            raise msgspec.ValidationError("Expected `str` matching regex")
+        if value == "" and type(None) in getattr(hint, "__args__", ()):
+            return None
+        if getattr(hint, "__origin__", None) is list:
+            value = [value]
+    return msgspec.convert(value, hint, strict=False)
+
+
+def sentence(error: str) -> str:
+    """What msgspec found, said to a person."""
+    for pattern, says in SENTENCES:
+        if found := pattern.search(error):
+            return says.format(*found.groups())
+    return "This cannot be used as it is."
+
+
+def with_input(problem: Invalid, given: dict[str, Any]) -> Invalid:
+    """Keep on the problem what was entered, so that the form can be shown with it again."""
+    problem.given = {
+        name: value
+        for name, value in given.items()
+        if isinstance(value, (str, int, float, bool, list))
+    }
+    return problem

@@ -1,0 +1,155 @@
+"""The front page: a person's widgets, joined from kept pieces; one shared answer for visitors without cookies."""
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.domain.homepage import page_changes, pages
+from app.domain.homepage.pages import PageView, Widget
+from app.domain.homepage.versions import Versions
+from app.domain.homepage.widget_types import BY_NAME, by_kind
+from app.domain.platform.readers import Reader
+from app.errors import NotFound
+from app.services import Services
+from app.web import session
+from app.web.homepage import joining, shared, widgets
+from app.web.pages import page_frame
+from app.web.render import VARY, as_json, etag, not_modified, render, wants
+
+
+async def show(request: Request) -> Response:
+    """My page: `/` or one of my tabs; `?edit=1` to arrange it."""
+    slug = request.path_params.get("slug", "home")
+    who = session.reader(request)
+    if wants(request) == "json":
+        return as_json(
+            request, {"page": await pages.shown(session.services_of(request), who, slug)}
+        )
+    if request.query_params.get("edit"):
+        return await edited(request, slug)
+    if who is None:
+        return await shared.page(request)
+    async with session.services_of(request).held() as held:
+        return await personal(request, held, who, slug)
+
+
+async def personal(request: Request, services: Services, who: Reader, slug: str) -> Response:
+    """A reader's own page with its ETag; 304 when nothing of it changed."""
+    view = await pages.shown(services, who, slug)
+    found = await widgets.versions_of(services, who)
+    frame = page_frame(request, {"_title": None})
+    keys = [widgets.key_of(who, widget, found, frame) for widget in view.widgets]
+    fragment = wants(request) == "fragment"
+    tag = etag(view.version, keys, frame._replace(reader=None), who.name, fragment)
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": VARY}
+    if not_modified(request, tag):
+        return Response(status_code=304, headers=headers)
+    body = await joining.joined(request, services, view, found, frame, fragment)
+    return Response(body, media_type="text/html", headers=headers)
+
+
+async def edited(request: Request, slug: str, *, status: int = 200) -> Response:
+    """The page while it is arranged: the same cards with handles, and the toolbar."""
+    services = session.services_of(request)
+    who = session.reader(request)
+    async with services.held() as held:
+        view = await pages.shown(held, who, slug)
+        found = await widgets.versions_of(held, who)
+        history = await page_changes.reach(held, who, slug)
+        cards = [(widget, await bare_card(request, held, widget, found)) for widget in view.widgets]
+    name = "homepage/home.html#arranged"
+    return await render(
+        request,
+        name,
+        status=status,
+        view=view,
+        _cards=cards,
+        _history=history,
+        _kinds=BY_NAME,
+        _editing=True,
+        _title="Arrange your page",
+    )
+
+
+async def bare_card(request: Request, services: Services, widget: Widget, found: Versions) -> str:
+    """The card of a widget without its place: in the editor the handle around it has the place."""
+    frame = page_frame(request, {"_title": None})
+    return (
+        await widgets.markup(
+            request, services, msgspec.structs.replace(widget, classes=""), found, frame
+        )
+    ).decode()
+
+
+async def widget(request: Request) -> Response:
+    """One widget: `?at=home.news` as it stands on that page, else with the person's defaults."""
+    kind = by_kind(request.path_params["kind"])
+    who = session.reader(request)
+    async with session.services_of(request).held() as held:
+        shown = await at(held, who, kind.name, request.query_params.get("at", ""))
+        if wants(request) == "json":
+            return as_json(
+                request, {"widget": await widgets.content(held, who, kind, shown.settings)}
+            )
+        found = await widgets.versions_of(held, who)
+        frame = page_frame(request, {"_title": kind.label})
+        key = widgets.key_of(who, shown, found, frame)
+        headers = headers_of(
+            request, etag(key, frame._replace(reader=None), who and who.name, wants(request))
+        )
+        if not_modified(request, headers["ETag"]):
+            return Response(status_code=304, headers=headers)
+        card = (await widgets.markup(request, held, shown, found, frame)).decode()
+    if wants(request) == "fragment":
+        return Response(card, media_type="text/html", headers=headers)
+    response = await render(request, "homepage/widget.html", _title=kind.label, _card=card)
+    response.headers.update(headers)
+    return response
+
+
+def headers_of(request: Request, tag: str) -> dict[str, str]:
+    """How one fragment may be kept: by everybody when nobody's cookie was sent."""
+    public = "public, max-age=0, s-maxage=60, stale-while-revalidate=300"
+    personal = session.SESSION in request.cookies or session.VISITOR in request.cookies
+    return {"ETag": tag, "Vary": VARY, "Cache-Control": "private, no-cache" if personal else public}
+
+
+async def at(services: Services, who: Reader | None, name: str, place: str) -> Widget:
+    """The widget that stands at `slug.key`, or one of that type with the defaults. Raises NotFound."""
+    slug, _, key = place.partition(".")
+    if place:
+        view = await pages.shown(services, who, slug)
+        for found in view.widgets:
+            if found.key == key and found.type == name:
+                return found
+        raise NotFound("This widget is not on your page any more.")
+    return pages.lone(name)
+
+
+async def changes(request: Request) -> Response:
+    """`?page=home&have=key:version,…` — 204, or the widgets that changed, as out-of-band fragments."""
+    slug = request.query_params.get("page", "home")
+    have = dict(
+        part.split(":", 1)
+        for part in request.query_params.get("have", "").split(",")
+        if ":" in part
+    )
+    who = session.reader(request)
+    changed: list[str] = []
+    async with session.services_of(request).held() as held:
+        view = await pages.shown(held, who, slug)
+        found = await widgets.versions_of(held, who)
+        frame = page_frame(request, {"_title": None})
+        for shown in view.widgets:
+            if shown.key not in have:
+                continue
+            if widgets.version_text(widgets.key_of(who, shown, found, frame)) != have[shown.key]:
+                card = (await widgets.markup(request, held, shown, found, frame)).decode()
+                changed.append(card.replace("<section ", '<section hx-swap-oob="true" ', 1))
+    if not changed:
+        return Response(
+            status_code=204, headers={"Vary": VARY, "Cache-Control": "private, no-cache"}
+        )
+    return Response(
+        "".join(changed), media_type="text/html", headers=headers_of(request, etag(changed))
+    )

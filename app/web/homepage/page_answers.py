@@ -1,0 +1,50 @@
+"""Answers of everything that changes a page: the page as it is arranged now, in the shape the caller reads."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.domain.homepage.pages import PageView
+from app.domain.platform import rate_limits
+from app.domain.platform.readers import Reader
+from app.web import session
+from app.web.homepage import home
+from app.web.render import as_json, markup, saved, wants
+
+
+async def editor(request: Request) -> Reader:
+    """Who changes a page: the reader, or a visitor's row made with this first change."""
+    who = await session.saver(request)
+    await rate_limits.spend(session.services_of(request), who, "page_edit")
+    return who
+
+
+def edit_address(slug: str) -> str:
+    """Where a page is arranged."""
+    return ("/" if slug == "home" else f"/pages/{slug}") + "?edit=1"
+
+
+async def arranged(
+    request: Request, view: PageView, anchor: str = "", *, status: int = 200
+) -> Response:
+    """The page after a change; a plain form is led back to the widget that it was about."""
+    if wants(request) == "json":
+        return as_json(request, {"page": view}, status)
+    if wants(request) == "fragment":
+        return with_notice(request, await home.edited(request, view.slug))
+    said = "saved_visitor" if is_first_save(request) else ""
+    return await saved(
+        request, edit_address(view.slug) + (f"#{anchor}" if anchor else ""), said=said
+    )
+
+
+def is_first_save(request: Request) -> bool:
+    """Whether this very request made the visitor's row."""
+    return getattr(request.state, "new_visitor", None) is not None
+
+
+def with_notice(request: Request, response: Response) -> Response:
+    """The fragment, and with a visitor's first save the sentence that says where it is kept."""
+    if not is_first_save(request):
+        return response
+    notice = markup(request, "homepage/pages/_saved_once.html", "page", {})
+    return Response(bytes(response.body) + notice.encode(), media_type="text/html")

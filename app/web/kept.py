@@ -1,0 +1,47 @@
+"""Kept answers: what was rendered once and still holds. Bounded by bytes; a key tells all that the bytes depend on."""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import NamedTuple
+
+CEILING = 48 * 2**20
+OVERHEAD = 400  # bytes a kept piece costs beside its content, measured with tracemalloc
+
+
+class Kept:
+    """The most recently used pieces, up to CEILING bytes."""
+
+    def __init__(self, ceiling: int = CEILING) -> None:
+        self.ceiling = ceiling
+        self.bytes = 0
+        self.pieces: OrderedDict[Hashable, bytes] = OrderedDict()
+
+    def get(self, key: Hashable) -> bytes | None:
+        """The piece of that key, or None."""
+        piece = self.pieces.get(key)
+        if piece is not None:
+            self.pieces.move_to_end(key)
+        return piece
+
+    def put(self, key: Hashable, piece: bytes) -> bytes:
+        """Keep a piece; the longest unused ones go when room is short."""
+        if old := self.pieces.pop(key, None):
+            self.bytes -= len(old) + OVERHEAD
+        self.pieces[key] = piece
+        self.bytes += len(piece) + OVERHEAD
+        while self.bytes > self.ceiling:
+            _, gone = self.pieces.popitem(last=False)
+            self.bytes -= len(gone) + OVERHEAD
+        return piece
+
+
+class SharedAnswer(NamedTuple):
+    """One whole answer that is the same for every visitor without cookies."""
+
+    body: bytes
+    packed: bytes
+    etag: bytes
+    made_of: Hashable
+    headers: list[tuple[bytes, bytes]]
+    packed_headers: list[tuple[bytes, bytes]]
+    unchanged_headers: list[tuple[bytes, bytes]]

@@ -1,0 +1,1 @@
+"""Pages of the platform: signing in, account, jobs, health."""

@@ -1,0 +1,149 @@
+"""Cookies: who is asking, the visitor's first save, and the values that are replaced while in use."""
+
+import hashlib
+import secrets
+from typing import Any
+
+from itsdangerous import BadSignature, URLSafeSerializer
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.config import Settings
+from app.domain.platform import readers
+from app.domain.platform.readers import Reader
+from app.errors import Forbidden, NotFound, SignInNeeded
+from app.services import Services
+
+SESSION, VISITOR, FLOW, SAID = "vu_session", "vu_anon_id", "vu_flow", "vu_said"
+DAYS_30 = 30 * 86_400
+
+
+def services_of(request: Request) -> Services:
+    """The services of this request, with its id for the jobs it enqueues."""
+    return request.state.services  # type: ignore[no-any-return]
+
+
+def reader(request: Request) -> Reader | None:
+    """Who is asking: a member, a visitor with something saved, or None."""
+    return getattr(request.state, "reader", None)
+
+
+def member(request: Request) -> Reader:
+    """The signed-in member. Raises SignInNeeded."""
+    who = reader(request)
+    if who is None or not who.is_member:
+        raise SignInNeeded("Please sign in to do this. We will bring you back here.")
+    return who
+
+
+def admin(request: Request) -> Reader:
+    """The signed-in admin. Others are told that there is nothing here. Raises NotFound, Forbidden, SignInNeeded."""
+    who = reader(request)
+    if who is None or not who.is_member:
+        raise SignInNeeded("Please sign in to see this.")
+    if not who.is_admin:
+        raise NotFound("There is nothing at this address.")
+    return who
+
+
+def operator(request: Request, *roles: str) -> Reader:
+    """The signed-in admin with one of `roles` (super_admin always). Raises Forbidden as well as what `admin` does."""
+    who = admin(request)
+    if who.role not in ("super_admin", *roles):
+        raise Forbidden("Your role does not allow this.")
+    return who
+
+
+async def saver(request: Request) -> Reader:
+    """Who saves something: the reader, or a visitor's row made now. The cookie is set with the answer."""
+    who = reader(request)
+    if who is None:
+        token = secrets.token_urlsafe(32)
+        who = await readers.add_visitor(services_of(request), token)
+        request.state.reader = who
+        request.state.new_visitor = token
+    return who
+
+
+def signer(settings: Settings) -> URLSafeSerializer:
+    """What signs the session's cookie; a new JWT_SESSION_SECRET makes all older ones worthless."""
+    return URLSafeSerializer(settings.jwt_session_secret, salt="vu_session")
+
+
+def key_print(settings: Settings) -> str:
+    """Eight hex digits that tell which secret a session was made with."""
+    return hashlib.sha256(settings.jwt_session_secret.encode()).hexdigest()[:8]
+
+
+async def recognise(request: Request) -> None:
+    """Find out who is asking and keep it in request.state.reader. A wrong cookie is no reader."""
+    services = services_of(request)
+    request.state.reader = None
+    if value := request.cookies.get(SESSION):
+        try:
+            token = signer(services.settings).loads(value)
+        except BadSignature:
+            token = None
+        if isinstance(token, str):
+            request.state.reader = await readers.by_session(
+                services, token, key_print(services.settings)
+            )
+    if (
+        request.state.reader is None
+        and (token := request.cookies.get(VISITOR))
+        and len(token) <= 64
+    ):
+        request.state.reader = await readers.by_visitor(services, token)
+
+
+async def answer_cookies(request: Request, response: Response) -> None:
+    """Set what this answer must set: a new visitor's cookie, a replaced session value, the renewed visitor."""
+    state = request.state
+    services = services_of(request)
+    who: Reader | None = getattr(state, "reader", None)
+    if token := getattr(state, "new_visitor", None):
+        set_cookie(response, services.settings, VISITOR, token, DAYS_30)
+    if who is not None and who.rotate and who.session_id is not None:
+        token = secrets.token_urlsafe(32)
+        if await readers.rotate(services, who.session_id, token):
+            set_session(response, services.settings, token, admin=who.is_admin)
+
+
+def set_session(response: Response, settings: Settings, token: str, *, admin: bool = False) -> None:
+    """Put the session's value, signed, into its cookie."""
+    life = 86_400 if admin else DAYS_30
+    set_cookie(response, settings, SESSION, signer(settings).dumps(token), life)  # type: ignore[arg-type]
+
+
+def set_cookie(
+    response: Response, settings: Settings, name: str, value: str, seconds: int | None
+) -> None:
+    """Set one of our cookies: HttpOnly, Lax, Secure but for http on loopback."""
+    response.set_cookie(
+        name,
+        value,
+        max_age=seconds,
+        path="/",
+        httponly=True,
+        samesite="lax",
+        secure=settings.secure_cookies,
+    )
+
+
+def clear_cookie(response: Response, settings: Settings, name: str) -> None:
+    """Take one of our cookies away."""
+    response.delete_cookie(
+        name, path="/", httponly=True, samesite="lax", secure=settings.secure_cookies
+    )
+
+
+def safe_next(value: Any) -> str:
+    """The address to go on to: a path on this host, or the front page."""
+    text = str(value or "/")
+    if (
+        not text.startswith("/")
+        or text.startswith(("//", "/\\"))
+        or any(ord(sign) < 33 for sign in text)
+    ):
+        return "/"
+    return text

@@ -1,0 +1,99 @@
+"""The fast lane: one ARQ queue a family, whose jobs are lists of bare ids and nothing else."""
+
+import asyncio
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import arq.worker
+import orjson
+import structlog
+from arq.connections import ArqRedis
+from redis.asyncio import ConnectionPool
+from redis.exceptions import RedisError
+
+from jobs.families import Family
+
+log = structlog.get_logger("jobs")
+
+POLL_SECONDS = 0.01
+IDLE_POLL_SECONDS = 0.25
+RECONNECT_SECONDS = 1.0
+CHUNKS_AT_ONCE = 2
+LARGEST_CHUNK = 50
+
+
+def lane(url: str) -> ArqRedis:
+    """The connection to Redis that ARQ speaks through, with JSON instead of pickles."""
+    pool = ConnectionPool.from_url(url, socket_timeout=5, socket_connect_timeout=2)
+    return ArqRedis(pool, job_serializer=orjson.dumps, job_deserializer=orjson.loads)
+
+
+def queue_name(queue: str) -> str:
+    """What a family's queue is called in Redis."""
+    return f"village:{queue}"
+
+
+async def push(redis: ArqRedis, queue: str, ids: Sequence[int], workers: int) -> None:
+    """Put hints into a family's queue, in pieces small enough that every worker may get some. Raises RedisError."""
+    size = min(LARGEST_CHUNK, math.ceil(len(ids) / max(1, workers)))
+    for start in range(0, len(ids), size):
+        await redis.enqueue_job(
+            "take_hints", list(ids[start : start + size]), _queue_name=queue_name(queue)
+        )
+
+
+async def take_hints(context: dict[str, Any], ids: list[int]) -> None:
+    """ARQ's job: hand ids to the family; whether they may run is decided in PostgreSQL."""
+    context["family"].take_hints(ids)
+
+
+class HintWorker(arq.worker.Worker):  # type: ignore[misc]
+    """The ARQ worker of one family: it keeps no results, retries nothing and schedules nothing."""
+
+    def __init__(self, family: Family, redis: ArqRedis) -> None:
+        super().__init__(
+            functions=[arq.worker.func(take_hints, name="take_hints", keep_result=0, timeout=30)],
+            queue_name=queue_name(family.queue),
+            redis_pool=redis,
+            handle_signals=False,
+            max_jobs=CHUNKS_AT_ONCE,
+            queue_read_limit=CHUNKS_AT_ONCE,
+            poll_delay=POLL_SECONDS,
+            keep_result=0,
+            retry_jobs=False,
+            job_serializer=orjson.dumps,
+            job_deserializer=orjson.loads,
+            log_results=False,
+            ctx={"family": family},
+        )
+        self.family = family
+
+    async def _poll_iteration(self) -> None:
+        """Poll each 10 ms while something is going on, else four times a second."""
+        family = self.family
+        if time.monotonic() >= family.eager_until and not self.tasks:
+            family.called.clear()
+            timer = self.loop.call_later(IDLE_POLL_SECONDS, family.called.set)
+            await family.called.wait()
+            timer.cancel()
+        self.allow_pick_jobs = family.wants_hints
+        await super()._poll_iteration()
+        family.lane_away = False
+
+
+async def listen(family: Family, redis: ArqRedis) -> None:
+    """Take hints for ever; while Redis is away the family claims from PostgreSQL."""
+    while True:
+        worker = HintWorker(family, redis)
+        try:
+            await worker.async_run()
+        except (RedisError, OSError, TimeoutError) as error:
+            log.warning("fast lane away", queue=family.queue, error=type(error).__name__)
+            family.lose_lane()
+        finally:
+            for task in worker.tasks.values():
+                task.cancel()
+            await asyncio.gather(*worker.tasks.values(), return_exceptions=True)
+        await asyncio.sleep(RECONNECT_SECONDS)

@@ -1,0 +1,136 @@
+"""The relay of one family: one worker at a time brings due jobs from PostgreSQL to the fast lane as bare ids."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import structlog
+from arq.connections import ArqRedis
+from redis.exceptions import RedisError
+
+from app.domain.platform.jobs import counts, leases, relay
+from app.errors import ServiceDown
+from jobs import hints
+
+if TYPE_CHECKING:
+    from jobs.working import Worker
+
+log = structlog.get_logger("jobs")
+
+LEASE_SECONDS = 10.0
+RENEW_SECONDS = 3.0
+LOOK_SECONDS = 1.0
+# While more is due than the fast lane may hold, the next look comes this soon.
+REFILL_SECONDS = 0.02
+
+
+class Relay:
+    """Brings hints of one family while this process holds its lease."""
+
+    def __init__(self, worker: "Worker", queue: str, redis: ArqRedis) -> None:
+        self.worker = worker
+        self.queue = queue
+        self.redis = redis
+        self.wake = asyncio.Event()
+        self.outstanding: dict[int, float] = {}
+        self.holds_until = 0.0
+        self.asked_at = 0.0
+        self.slots = 0
+        self.workers = 0
+        self.brought_at = 0.0
+        self.is_fed_here = False
+        self.goes_on = False
+
+    def call(self) -> None:
+        """Something of this family is due."""
+        self.wake.set()
+
+    def taken(self, ids: Iterable[int]) -> None:
+        """These hints were used by our own process, so there is room for others."""
+        for job_id in ids:
+            self.outstanding.pop(job_id, None)
+        self.is_fed_here = True
+        if self.goes_on and len(self.outstanding) <= self.most // 2:
+            self.wake.set()
+
+    @property
+    def most(self) -> int:
+        """How many hints may lie in the fast lane."""
+        return relay.HINTS_PER_SLOT * self.slots
+
+    async def forever(self) -> None:
+        """Relay whenever something is due and the lease is ours; ends when cancelled."""
+        while True:
+            try:
+                if await self.holds():
+                    await self.bring()
+            except ServiceDown:
+                self.holds_until = 0.0
+            except (RedisError, OSError, TimeoutError):
+                self.worker.lose_lane(self.queue)
+                await asyncio.sleep(hints.RECONNECT_SECONDS)
+            await self.wait()
+
+    async def wait(self) -> None:
+        """Wait for a call, or until it is time to look again."""
+        seconds = REFILL_SECONDS if self.goes_on else LOOK_SECONDS
+        if time.monotonic() >= self.holds_until:
+            seconds = RENEW_SECONDS
+        timer = asyncio.get_running_loop().call_later(seconds, self.wake.set)
+        await self.wake.wait()
+        timer.cancel()
+        self.wake.clear()
+
+    async def holds(self) -> bool:
+        """Take or renew the lease each 3 s, and count the live slots with it; whether we hold it."""
+        now = time.monotonic()
+        if now < self.asked_at + RENEW_SECONDS:
+            return now < self.holds_until
+        self.asked_at = now
+        services = self.worker.services
+        ours = await leases.take(services, f"relay:{self.queue}", self.worker.holder, LEASE_SECONDS)
+        self.holds_until = now + LEASE_SECONDS if ours else 0.0
+        if ours:
+            self.workers, self.slots = await relay.live_slots(services, self.queue)
+            await counts.beat(services, "relay")
+        return ours
+
+    async def bring(self) -> None:
+        """Fill the fast lane up with hints of what is due, at most each 20 ms."""
+        pause = self.brought_at + REFILL_SECONDS - time.monotonic()
+        if pause > 0:
+            await asyncio.sleep(pause)
+        self.brought_at = time.monotonic()
+        if len(self.outstanding) > self.most // 2 and not self.is_fed_here:
+            await self.forget_taken()
+        self.is_fed_here = False
+        room = self.most - len(self.outstanding)
+        types = self.unbraked_types()
+        if room <= 0 or not types:
+            self.goes_on = room <= 0
+            return
+        ids = await relay.take(self.worker.services, self.queue, room, types)
+        self.outstanding.update(dict.fromkeys(ids, self.brought_at))
+        self.goes_on = bool(ids)
+        if ids:
+            await hints.push(self.redis, self.queue, ids, self.workers)
+            self.worker.families[self.queue].expect_hints()
+
+    def unbraked_types(self) -> list[str]:
+        """The types that need no count before they start; none while the family itself is held."""
+        brakes = self.worker.families[self.queue].brakes
+        if any(brake.scope == "queue" for brake in brakes):
+            return []
+        held = {brake.name for brake in brakes}
+        return [name for name in self.worker.types if name not in held]
+
+    async def forget_taken(self) -> None:
+        """Ask which hints still wait; the others were claimed by other processes, or are due for another hint."""
+        late = time.monotonic() - relay.LOST_SECONDS
+        waiting = await relay.still_waiting(self.worker.services, list(self.outstanding))
+        self.outstanding = {
+            job_id: since
+            for job_id, since in self.outstanding.items()
+            if job_id in waiting and since > late
+        }

@@ -1,0 +1,1 @@
+"""The tests: the same folders and nouns as the program."""

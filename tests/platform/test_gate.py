@@ -1,0 +1,113 @@
+"""The gate: hosts, cross-site writes, sizes, methods of plain forms, headers."""
+
+import dataclasses
+
+import httpx2
+import pytest
+
+from app.main import application
+from app.services import Services
+from app.web.gate import Gate
+from tests.people import Browser, member
+
+SAME, CROSS = {"sec-fetch-site": "same-origin"}, {"sec-fetch-site": "cross-site"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"sec-fetch-site": "same-origin"}, 303),
+        ({"sec-fetch-site": "none"}, 303),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "same-site"}, 403),
+        ({"sec-fetch-site": "cross-site", "origin": "http://testserver"}, 403),
+        ({"origin": "http://testserver"}, 303),
+        ({"origin": "http://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({}, 403),
+    ],
+)
+async def test_a_write_with_a_cookie_comes_from_our_own_pages(
+    services: Services, browser: Browser, headers: dict[str, str], status: int
+) -> None:
+    await browser.sign_in(await member(services))
+    answer = await browser.client.post("/auth/logout", headers={"accept": "text/html", **headers})
+    assert answer.status_code == status
+
+
+async def test_foreign_hosts_are_refused_and_probes_may_come_by_address(browser: Browser) -> None:
+    assert (await browser.get("/news", headers={"host": "evil.example"})).status_code == 421
+    assert (await browser.get("/", headers={"host": "evil.example"})).status_code == 421
+    assert (await browser.get("/heartbeat", headers={"host": "10.1.2.3"})).status_code == 200
+
+
+async def test_every_answer_carries_the_headers_of_a_strict_site(browser: Browser) -> None:
+    for path in ("/", "/news", "/nothing-here", "/public/css/base.css", "/auth/login"):
+        headers = (await browser.get(path)).headers
+        assert headers["content-security-policy"].startswith(
+            "default-src 'none'; script-src 'self';"
+        )
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-request-id"]
+
+
+async def test_large_bodies_are_refused_announced_or_not(browser: Browser) -> None:
+    form = {"email": "x" * 1_000_001}
+    assert (await browser.post("/auth/login", form)).status_code == 413
+
+    async def endless() -> object:
+        for _ in range(40):
+            yield b"a" * 50_000
+
+    answer = await browser.client.post("/auth/login", content=endless(), headers=SAME)  # type: ignore[arg-type]
+    assert answer.status_code == 413
+
+
+async def test_a_plain_form_says_its_method(browser: Browser, services: Services) -> None:
+    await browser.sign_in(await member(services))
+    answer = await browser.post("/settings/sessions/0", {"_method": "DELETE"})
+    assert answer.status_code == 404
+    assert (await browser.post("/settings/sessions/0")).status_code == 405
+
+
+async def test_a_twin_answers_json_and_a_page_without_twin_does_not(browser: Browser) -> None:
+    for path in ("/api/news", "/api/v1/news"):
+        assert (await browser.get(path)).headers["content-type"] == "application/json"
+    assert (await browser.get("/api/cabinet")).status_code == 404
+
+
+async def test_unknown_addresses_and_methods_are_problems_from_every_door(browser: Browser) -> None:
+    page, twin = await browser.get("/nothing"), await browser.json("GET", "/api/nothing")
+    assert "<html" in page.text
+    assert twin.headers["content-type"] == "application/problem+json"
+    assert twin.json()["request_id"] == twin.headers["x-request-id"]
+    assert (await browser.json("POST", "/api/news")).json()["status"] == 405
+
+
+async def test_a_forged_forwarded_address_counts_only_behind_a_trusted_proxy(
+    services: Services,
+) -> None:
+    scope = {"client": ("10.0.0.9", 1), "headers": []}
+    headers = {b"x-forwarded-for": b"6.6.6.6, 203.0.113.7"}
+    plain = Gate(httpx2.ASGITransport, services.settings)  # type: ignore[arg-type]
+    trusting = Gate(
+        httpx2.ASGITransport,  # type: ignore[arg-type]
+        dataclasses.replace(services.settings, trusted_proxies="10.0.0.0/8"),
+    )
+    assert plain.caller(scope, headers) == "10.0.0.9"
+    assert trusting.caller(scope, headers) == "203.0.113.7"
+
+
+async def test_what_nobody_foresaw_is_said_without_the_exceptions_text(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = dataclasses.replace(services, db=None)  # type: ignore[arg-type]
+    transport = httpx2.ASGITransport(
+        app=application(services.settings, broken), raise_app_exceptions=False
+    )
+    async with httpx2.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        answer = await client.get("/api/news")
+    assert answer.status_code == 500
+    assert answer.json()["code"] == "internal"
+    assert "NoneType" not in answer.text

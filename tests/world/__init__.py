@@ -1,0 +1,134 @@
+"""The demo world: publishers, two weather services and a mail server on loopback.
+
+async with World() as world:
+    settings = {**world.env}
+    await world.fault("open_meteo", "503", times=2)
+    assert world.requests("open_meteo") == []
+"""
+
+import asyncio
+import time
+from types import TracebackType
+
+from tests.world.control import Control
+from tests.world.faults import Asked, Faults, Watched
+from tests.world.mail import Letter, MailServer
+from tests.world.nws import WeatherService
+from tests.world.open_meteo import OpenMeteo
+from tests.world.press import Press
+from tests.world.servers import Site
+
+__all__ = ["Asked", "Letter", "World"]
+
+SERVICES = ("feeds", "open_meteo", "nws", "smtp")
+SITE_PLACE = "30.27,-97.74,Austin"
+
+
+class World:
+    """All services of the outside, started together; `env` is what the product must be told."""
+
+    def __init__(self, seed: int = 1, browsable: bool = False, port: int = 0) -> None:
+        """`port` is the publishers' if it is free; `browsable` makes their links open on this machine."""
+        self.offset = 0.0
+        self.faults = Faults()
+        self.asked: list[Asked] = []
+        self.press = Press(self.now, seed, browsable)
+        self.weather_service = WeatherService(self.now)
+        self.mail = MailServer(self.faults, self.asked)
+        self.apps = {
+            "feeds": self.press.app,
+            "open_meteo": OpenMeteo(self.now).app,
+            "nws": self.weather_service.app,
+        }
+        self.port = port
+
+    async def __aenter__(self) -> "World":
+        """Start everything; return when all of it answers."""
+        self.sites = {
+            name: Site(
+                Watched(name, app, self.faults, self.asked), self.port if name == "feeds" else 0
+            )
+            for name, app in self.apps.items()
+        }
+        self.sites["control"] = Site(Control(self).app)
+        for site in self.sites.values():
+            await site.start()
+        await self.mail.start()
+        self.press.port = self.sites["feeds"].port
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop everything at once, whoever may still be waiting."""
+        self.faults.closing.set()
+        self.press.broken.closing.set()
+        await self.mail.stop()
+        await asyncio.gather(*(site.stop() for site in self.sites.values()))
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Return the settings that lead the product here."""
+        feeds = self.sites["feeds"]
+        return {
+            "GUARD_HOSTS": ",".join(f"{host}=127.0.0.1:{feeds.port}" for host in self.press.hosts),
+            "OPEN_METEO_URL": self.sites["open_meteo"].url,
+            "NWS_URL": self.sites["nws"].url,
+            "SMTP_URL": f"smtp://127.0.0.1:{self.mail.port}",
+            "SITE_PLACE": SITE_PLACE,
+            "DEMO_FEEDS": f"{feeds.url}/index.json",
+        }
+
+    @property
+    def control(self) -> str:
+        """Return the address of the world's own door."""
+        return self.sites["control"].url
+
+    @property
+    def letters(self) -> list[Letter]:
+        """Return the letters handed over so far, the oldest first."""
+        return self.mail.letters
+
+    def now(self) -> float:
+        """Return the world's time, which `shift` can move ahead of ours."""
+        return time.time() + self.offset
+
+    def shift(self, seconds: float) -> None:
+        """Let time pass in the world: publishers publish, the weather moves on."""
+        self.offset += seconds
+
+    async def fault(
+        self, service: str, kind: str, times: int | None = 1, seconds: float | None = None
+    ) -> None:
+        """Let the next requests of a service, or of one publisher's host, fail in a way of `faults.KINDS`.
+
+        `times` None: until `clear`. `seconds` is for slow, hang, and the Retry-After of 429 and 503.
+        """
+        if service not in SERVICES and service not in self.press.hosts:
+            raise ValueError(
+                f"There is no service called {service!r}; there are {', '.join(SERVICES)}."
+            )
+        self.faults.add(service, kind, times, seconds)
+
+    def alert(
+        self, lat: float, lon: float, event: str, severity: str = "Severe", minutes: int = 180
+    ) -> None:
+        """Let the weather service warn around a point; negative minutes make an alert that is over."""
+        self.weather_service.alerts.append(
+            (lat, lon, {"event": event, "severity": severity, "minutes": minutes})
+        )
+
+    def requests(self, service: str | None = None) -> list[Asked]:
+        """Return what was asked so far: of all, of one service, or of one publisher's host."""
+        return [one for one in self.asked if service is None or service in (one.service, one.host)]
+
+    def clear(self) -> None:
+        """Forget faults, requests, letters and ordered alerts; the clock stays."""
+        self.faults.clear()
+        self.asked.clear()
+        self.mail.letters.clear()
+        self.weather_service.alerts.clear()
+        self.press.broken.asked_vanished = 0

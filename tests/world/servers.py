@@ -1,0 +1,68 @@
+"""Servers of the world on free ports of loopback, in the loop of whoever starts them."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+
+
+class Unfinished(logging.Filter):
+    """Half an answer and a hang are wanted here; uvicorn need not complain of them."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let everything pass but that complaint."""
+        return not record.getMessage().startswith("ASGI callable returned without")
+
+
+UNFINISHED = Unfinished()
+
+
+class Quiet(uvicorn.Server):
+    """A server that leaves the signals of the process alone."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take no signals."""
+        yield
+
+
+class Site:
+    """One HTTP service of the world."""
+
+    def __init__(self, app: Any, port: int = 0) -> None:
+        self.socket = listening(port)
+        self.port: int = self.socket.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        config = uvicorn.Config(
+            app, lifespan="off", ws="none", access_log=False, log_config=None, log_level=None,
+            server_header=False, timeout_graceful_shutdown=1,
+        )  # fmt: skip
+        self.server = Quiet(config)
+
+    async def start(self) -> None:
+        """Return as soon as requests are answered."""
+        logging.getLogger("uvicorn.error").addFilter(UNFINISHED)
+        self.running = asyncio.create_task(self.server.serve(sockets=[self.socket]))
+        while not self.server.started:
+            await asyncio.sleep(0.002)
+
+    async def stop(self) -> None:
+        """Close all connections at once."""
+        self.server.should_exit = self.server.force_exit = True
+        await self.running
+        self.socket.close()
+
+
+def listening(port: int) -> socket.socket:
+    """Return a listening socket on the port, or on a free one when that is taken."""
+    found = socket.socket()
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind(("127.0.0.1", port))
+    except OSError:
+        found.bind(("127.0.0.1", 0))
+    return found
