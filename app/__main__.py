@@ -30,6 +30,7 @@ def main() -> int:
     commands.add_parser(
         "first-admin-link", help="print a one-time sign-in link while there is no admin"
     )
+    commands.add_parser("settings", help="print every setting as docs/operate/settings.md has them")
     commands.add_parser("demo", help="start stand-ins for the outside world")
     given = parser.parse_args()
     try:
@@ -77,6 +78,9 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
             from app.doctor import examine
 
             return asyncio.run(examine(settings, as_json=given.json))
+        case "settings":
+            print(config.as_markdown(), end="")
+            return 0
         case "first-admin-link":
             from app import first_admin
 

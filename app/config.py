@@ -277,3 +277,21 @@ def make_secrets(folder: Path) -> None:
     ]
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as file:
         file.write("\n".join(lines) + "\n")
+
+
+def as_markdown() -> str:
+    """docs/operate/settings.md, made from the settings themselves."""
+    lines = [
+        "# Settings",
+        "",
+        "First wins: the environment, `NAME_FILE` (a file's contents), `var/settings.env`, the default.",
+        "Made by `python -m app settings`; a test compares.",
+        "",
+        "| Setting | Default | What it is |",
+        "|---|---|---|",
+    ]
+    for field in fields():
+        also = f" Also read as {field.metadata['also']}." if field.metadata["also"] else ""
+        default = "" if field.default == "" else f"`{field.default}`"
+        lines.append(f"| {field.name.upper()} | {default} | {field.metadata['says']}{also} |")
+    return "\n".join(lines) + "\n"

@@ -41,8 +41,12 @@ class Browser:
 
     async def sign_in(self, who: readers.Reader) -> None:
         """Carry that member's session from now on."""
+        self.carry(await cookie_of(self.services, who))
+
+    def carry(self, value: str) -> None:
+        """Carry this value of the session's cookie, and nothing else."""
         self.client.cookies.clear()
-        self.client.cookies.set(cookies.SESSION, await cookie_of(self.services, who))
+        self.client.cookies.set(cookies.SESSION, value, domain="testserver.local", path="/")
 
     def sign_out(self) -> None:
         """Forget every cookie."""

@@ -34,6 +34,7 @@ SENTENCES = (
 async def read(request: Request, kind: type[T]) -> T:
     """The body as a struct of `kind`. Raises Invalid with one sentence a field; `given` keeps what was entered."""
     given = await body(request)
+    request.state.given = given
     return convert(given, kind)
 
 

@@ -1,6 +1,7 @@
 """Write public/css/grid.css: the homepage's places as classes, since the CSP allows no inline style."""
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 TARGET = Path(__file__).parents[2] / "public" / "css" / "grid.css"
@@ -16,7 +17,7 @@ FRAME = """\
 
 
 def places(prefix: str, columns: int) -> Iterator[str]:
-    """Yield one rule a line for each column, row, width and height of one screen."""
+    """Yield one rule for each column, row, width and height of one screen."""
     yield from (f".{prefix}x-{x}{{grid-column-start:{x + 1}}}" for x in range(columns))
     yield from (f".{prefix}w-{w}{{grid-column-end:span {w}}}" for w in range(2, columns + 1))
     yield from (f".{prefix}y-{y}{{grid-row-start:{y + 1}}}" for y in range(ROWS))
@@ -24,8 +25,15 @@ def places(prefix: str, columns: int) -> Iterator[str]:
 
 
 def screen(query: str, rules: Iterable[str]) -> str:
-    """Wrap the rules in one media query."""
-    return f"@media {query}{{\n" + "\n".join(rules) + "\n}\n"
+    """Wrap the rules in one media query, a handful a line."""
+    return f"@media {query}{{\n" + "\n".join(map(" ".join, batched(rules, 8))) + "\n}\n"
+
+
+def batched(rules: Iterable[str], size: int) -> Iterator[list[str]]:
+    """Yield the rules in groups of `size`; itertools has this only from Python 3.12 on."""
+    rest = iter(rules)
+    while group := list(islice(rest, size)):
+        yield group
 
 
 def phone() -> Iterator[str]:

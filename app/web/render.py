@@ -147,7 +147,8 @@ async def invalid(request: Request, problem: Invalid, name: str, **view: Any) ->
     """Show the form again with what was wrong and what was entered, 422; JSON gets the problem."""
     if wants(request) == "json":
         raise problem
-    view = {**view, "_errors": problem.errors or {"": problem.sentence}, "_given": problem.given}
+    given = problem.given or getattr(request.state, "given", {})
+    view = {**view, "_errors": problem.errors or {"": problem.sentence}, "_given": given}
     return await render(request, name, status=422, **view)
 
 

@@ -23,7 +23,7 @@ from app.domain.homepage.weather_places import (
     Suggestions,
     WeatherPlace,
 )
-from app.web import assets, cabinet, live, sight
+from app.web import assets, cabinet, live, openapi, sight
 from app.web.homepage import (
     feed_checks,
     feeds,
@@ -55,6 +55,7 @@ SIGHT: list[Endpoint] = [
     GET("/metrics", sight.metrics, twin=False),
     GET("/public/{path:path}", assets.show, twin=False),
     GET("/cabinet", cabinet.show, twin=False),
+    GET("/api/openapi.json", openapi.show, twin=False),
 ]
 
 # Signing in, account ------------------------------------------------------------------------------------------------

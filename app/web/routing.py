@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route, Router
@@ -90,9 +91,8 @@ class Map(Router):
                 scope.update(child)
         if partial is not None:
             scope["route"] = partial
-            await partial.handle(scope, receive, send)
-            return
-        await self.not_found(scope, receive, send)
+            raise HTTPException(405, headers={"Allow": ", ".join(sorted(partial.methods or ()))})
+        raise HTTPException(404)
 
 
 def first_segment(path: str) -> str:

@@ -19,8 +19,7 @@ async def replaced(browser: Browser, services: Services) -> tuple[str, str]:
 
 
 async def seen_with(browser: Browser, value: str) -> int:
-    browser.client.cookies.clear()
-    browser.client.cookies.set(cookies.SESSION, value)
+    browser.carry(value)
     return (await browser.json("GET", "/api/settings/sessions")).status_code
 
 

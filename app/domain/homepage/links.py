@@ -182,6 +182,7 @@ async def restore(services: Services, who: Reader, link_id: int) -> None:
 
 
 async def flip(services: Services, statement: str, who: Reader, link_id: int) -> None:
+    """Remove or restore a link by that statement. Raises NotFound."""
     async with services.tx() as tx:
         if await tx.db.fetchval(statement, link_id, who.id) is None:
             raise NotFound("This link is not here any more.")

@@ -142,7 +142,9 @@ SELECT count(*) > $2 FROM (
 """
 
 
-async def latest(services: Services, who: Reader | None, asked: NewsQuery, container: str = "page") -> NewsPage:
+async def latest(
+    services: Services, who: Reader | None, asked: NewsQuery, container: str = "page"
+) -> NewsPage:
     """One page of the reader's news, newest first. Raises Invalid for a cursor that is not ours."""
     async with services.held() as held:
         sieve = news_filters.sieve_of((await news_filters.mine(held, who)).items)
@@ -156,10 +158,17 @@ async def latest(services: Services, who: Reader | None, asked: NewsQuery, conta
     )
 
 
-async def rows_of(services: Services, who: Reader | None, asked: NewsQuery, sieve: Sieve) -> list[Any]:
+async def rows_of(
+    services: Services, who: Reader | None, asked: NewsQuery, sieve: Sieve
+) -> list[Any]:
+    """The rows of one page and one more, by the way that suits the number of feeds. Raises Invalid."""
     is_member = who is not None and who.is_member
     narrow = asked.feed is not None or asked.folder is not None
-    many = not narrow and is_member and await services.db.fetchval(MANY, who.id if who else 0, LATERAL_UP_TO)
+    many = (
+        not narrow
+        and is_member
+        and await services.db.fetchval(MANY, who.id if who else 0, LATERAL_UP_TO)
+    )
     at, item_id = cursor(asked.cursor)
     return await services.db.fetch(
         ACROSS if many else EACH,
@@ -229,8 +238,12 @@ def cursor(text: str | None) -> tuple[datetime | None, int]:
     if not text:
         return None, 0
     try:
-        raw = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        raw = base64.b64decode(
+            text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True
+        )
         micros, item_id = CURSOR.unpack(raw)
         return BEGINNING + timedelta(microseconds=micros), item_id
     except (ValueError, struct.error, OverflowError):
-        raise Invalid("This page of the list is not known. Start again from the top.", code="bad_cursor") from None
+        raise Invalid(
+            "This page of the list is not known. Start again from the top.", code="bad_cursor"
+        ) from None

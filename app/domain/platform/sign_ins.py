@@ -45,8 +45,8 @@ def link_of(services: Services, token: str) -> str:
 
 
 def checked_address(email: str) -> str:
-    """The address without surrounding space. Raises Invalid."""
-    address = email.strip()
+    """The address in lower case, without surrounding space. Raises Invalid."""
+    address = email.strip().lower()
     local, _, domain = address.rpartition("@")
     plain = len(address) <= 254 and not any(sign.isspace() or sign in ",;<>()\"'" for sign in address)
     if not (local and plain and "." in domain.strip(".") and len(local) <= 64):
