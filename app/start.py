@@ -10,6 +10,7 @@ from app.domain.platform.jobs.ledger import Ledger
 from app.lane import Lane
 from app.outside.breakers import Breaker
 from app.outside.children import Children
+from app.outside.demo_world import DemoWorld
 from app.outside.guarded import GuardedClient
 from app.outside.nws import Nws
 from app.outside.open_meteo import OpenMeteo
@@ -64,6 +65,8 @@ def outside(settings: Settings) -> dict[str, Any]:
             breaker=Breaker("s3"),
             region=settings.s3_region,
         )
+    if settings.demo_feeds and settings.is_local:
+        doors["demo_world"] = DemoWorld(settings.demo_feeds, breaker=Breaker("demo_world"))
     if settings.smtp_url:
         tls = settings.environment == "prod"
         doors["smtp"] = Mailer(settings.smtp_url, breaker=Breaker("smtp"), require_tls=tls)

@@ -114,9 +114,7 @@ class Worker:
             await self.watched(families)
         finally:
             self.stopping.set()
-            for loop in loops:
-                loop.cancel()
-            await asyncio.gather(*loops, return_exceptions=True)
+            await ended(loops)
             await self.wind_down(families)
             heartbeat.end()
             await asyncio.to_thread(heartbeat.join, 5)
@@ -146,7 +144,7 @@ class Worker:
 
     async def kept(self, loop: Callable[[], Awaitable[None]]) -> None:
         """Start a loop again when it broke, so that one fault never silences the clock or the relay."""
-        while True:
+        while not self.stopping.is_set():
             try:
                 await loop()
             # Whatever broke it is logged whole.
@@ -174,9 +172,7 @@ class Worker:
             await self.tally.write(self.services)
         except ServiceDown:
             log.warning("worker leaves in silence", why="database away")
-        for task in families:
-            task.cancel()
-        await asyncio.gather(*families, return_exceptions=True)
+        await ended(families)
 
     async def listen(self) -> None:
         """Hear from PostgreSQL what is due, on a connection without a pooler."""
@@ -237,3 +233,12 @@ class Worker:
                 return bool(await self.services.db.fetchval("SELECT 1"))
         except (ServiceDown, TimeoutError):
             return False
+
+
+async def ended(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they are over: Python 3.11 loses a cancellation that meets the end of a wait_for."""
+    waiting = set(tasks)
+    while waiting:
+        for task in waiting:
+            task.cancel()
+        _, waiting = await asyncio.wait(waiting, timeout=0.5)

@@ -73,7 +73,12 @@ async def connection(settings: Settings) -> AsyncIterator[Any]:
 @pytest.fixture
 def services(settings: Settings, connection: Any) -> Services:
     """Services on the test's transaction; every tx() inside is a savepoint."""
-    return Services(settings=settings, db=Database(None, connection), ledger=Ledger(REGISTRY), letters=letters.write)
+    return Services(
+        settings=settings,
+        db=Database(None, connection),
+        ledger=Ledger(REGISTRY),
+        letters=letters.write,
+    )
 
 
 @pytest.fixture

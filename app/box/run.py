@@ -48,21 +48,18 @@ class Village:
             self.public_url = self.env["PUBLIC_URL"] = f"http://127.0.0.1:{port}"
         self.children: dict[str, Child] = {}
 
-    def call(self, *arguments: str) -> str:
-        """Run `python -m app` with these arguments to its end; return what it printed."""
-        done = subprocess.run(
-            ["setpriv", "--pdeathsig=KILL", sys.executable, "-m", "app", *arguments],
-            cwd=ROOT,
-            env=self.env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            raise Trouble(
-                f"python -m app {arguments[0]} failed:\n{tail(done.stdout + done.stderr)}"
-            )
-        return done.stdout
+    def begin(self, word: str) -> Child:
+        """Begin `python -m app WORD`, which ends by itself; `finish` has what it prints."""
+        return self.start(word, "app", word, stdout=subprocess.PIPE)
+
+    def finish(self, child: Child) -> str:
+        """Wait for what `begin` began; return what it printed. Raises Trouble."""
+        printed, _ = child.process.communicate()
+        del self.children[child.name]
+        if code := child.process.returncode:
+            words = f"{printed.decode()}{child.last_words()}"
+            raise Trouble(f"python -m app {child.name} ended with {code}:\n{words}")
+        return printed.decode()
 
     def start(self, name: str, *module: str, stdout: int | None = None) -> Child:
         """Start one of our own processes, writing to var/log."""
@@ -150,11 +147,8 @@ def live(box: Box, settings: Settings, wishes: argparse.Namespace, begin: float)
     """Start what stands on the box, say where it is, and stay."""
     village = Village(box, settings, next_free(wishes.port))
     try:
-        prepare(village, demo=wishes.demo)
-        village.start("web", "app", "serve")
-        village.start_work()
-        village.wait_until_ready()
-        greet(village, wishes.port, time.monotonic() - begin)
+        link = start_all(village, demo=wishes.demo)
+        greet(village, link, wishes.port, time.monotonic() - begin)
         if not wishes.once_ready_exit:
             village.watch()
     finally:
@@ -162,21 +156,31 @@ def live(box: Box, settings: Settings, wishes: argparse.Namespace, begin: float)
         village.stop()
 
 
-def prepare(village: Village, *, demo: bool) -> None:
-    """Bring database, seeds and the demo world to where web and worker can begin."""
+def start_all(village: Village, *, demo: bool) -> str:
+    """Start everything; return the link for the first admin, empty when there is one.
+
+    Once the schema stands, web, seed and link need not wait for one another. The worker comes last
+    and does not take the processor from them.
+    """
     (VAR / "log").mkdir(exist_ok=True)
     if demo:
         village.start_world()
-    village.call("migrate")
-    village.call("seed")
+    village.finish(village.begin("migrate"))
+    village.start("web", "app", "serve")
+    seed, link = village.begin("seed"), village.begin("first-admin-link")
+    village.finish(seed)
+    address = village.finish(link).strip()
+    village.wait_until_ready()
+    village.start_work()
+    return address
 
 
-def greet(village: Village, wanted: int, seconds: float) -> None:
+def greet(village: Village, link: str, wanted: int, seconds: float) -> None:
     """Print the address, and the link that makes the first admin while there is none."""
     if village.port != wanted:
         print(f"Port {wanted} is taken, so this one is used instead.")
     print(f"\n  Village is up after {seconds:.1f} s:  {village.public_url}")
-    if link := village.call("first-admin-link").strip():
+    if link:
         print(f"  Sign in as the first admin, once:  {link}")
     print(f"  What it says is in {VAR / 'log'}. Ctrl-C stops everything.\n", flush=True)
 
@@ -187,11 +191,6 @@ def first_line(child: Child) -> str:
     assert pipe is not None
     ready, _, _ = select.select([pipe], [], [], PATIENCE)
     return pipe.readline().decode() if ready else ""
-
-
-def tail(text: str, lines: int = 20) -> str:
-    """Return the last lines of a text."""
-    return "\n".join(text.splitlines()[-lines:])
 
 
 def let_signals_stop_us() -> None:

@@ -150,14 +150,16 @@ class _Child:
     async def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.process.pid, signal.SIGKILL)
+        # Waiting ends when the pipes are closed too, and a grandchild that left the group may
+        # hold them; asyncio has no public way to let go of its ends.
+        self.process._transport.close()  # type: ignore[attr-defined]
         await self.process.wait()
 
     async def cause_of_death(self) -> Literal["timeout", "memory", "crash"]:
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1):
-                code = await self.process.wait()
-        except TimeoutError:
-            code = 0
+                await self.process.wait()
+        code = self.process.returncode
         await self.kill()
         if code == -signal.SIGXCPU:
             return "timeout"

@@ -36,10 +36,16 @@ def test_an_ordinary_address_is_not(url: str) -> None:
 
 
 def test_every_way_to_fail_has_its_sentence() -> None:
-    codes = [*fetches.SENTENCES, *(f"http_{status}" for status in (400, 401, 403, 404, 410, 429, 451, 500, 503))]
+    codes = [
+        *fetches.SENTENCES,
+        *(f"http_{status}" for status in (400, 401, 403, 404, 410, 429, 451, 500, 503)),
+    ]
     sentences = [feed_errors.sentence(code) for code in codes]
     assert len(set(sentences)) == len(codes)
-    assert all(sentence.endswith(".") and sentence != feed_errors.sentence("unheard of") for sentence in sentences)
+    assert all(
+        sentence.endswith(".") and sentence != feed_errors.sentence("unheard of")
+        for sentence in sentences
+    )
     assert feed_errors.kind("http_503") == "http_5xx" and feed_errors.kind("dns") == "dns"
 
 

@@ -1,13 +1,18 @@
 """Feeds on pages and twins: what each reader sees and may do (chapter 20 rules 8, 28 and 30)."""
 
+import dataclasses
 from datetime import UTC, datetime
 
 import pytest
 
 from app.domain.homepage import catalogue, feed_additions, subscriptions
 from app.domain.platform.readers import Reader
+from app.outside.breakers import Breaker
+from app.outside.demo_world import DemoWorld
 from app.services import Services
+from tests.homepage import newsroom
 from tests.people import Browser, member
+from tests.world import World
 
 SECRET = "https://paper.example/feed?token=very-secret"
 
@@ -37,6 +42,32 @@ async def test_the_catalogue_is_loaded_once_however_often(seeded: Services) -> N
     assert await seeded.db.fetchval("SELECT count(*) FROM feeds WHERE visibility = 'listed'") == 15
     assert await seeded.db.fetchval("SELECT count(*) FROM tags") == 16
     assert await seeded.db.fetchval("SELECT count(*) FROM feeds WHERE default_on") == 9
+
+
+async def test_the_feeds_of_the_demo_world_come_in_where_there_is_one(services: Services) -> None:
+    async with World() as world:
+        door = DemoWorld(world.env["DEMO_FEEDS"], breaker=Breaker("demo_world"))
+        await catalogue.seed(dataclasses.replace(services, outside={"demo_world": door}))
+        await door.close()
+    url = "https://daily-courier.world.test/feed.xml"
+    row = await services.db.fetchrow("SELECT visibility, default_on FROM feeds WHERE url = $1", url)
+    assert (row["visibility"], row["default_on"]) == ("listed", True)
+
+
+async def test_a_visitor_s_own_choice_of_feeds_is_what_their_news_shows(
+    seeded: Services, browser: Browser
+) -> None:
+    default, other = await feed_of(seeded, "Nature"), await feed_of(seeded, "The Verge")
+    await newsroom.item(seeded, default, "Stone")
+    await newsroom.item(seeded, other, "Glass")
+    assert [one["title"] for one in (await browser.json("GET", "/api/news")).json()["items"]] == [
+        "Stone"
+    ]
+    await browser.ask("DELETE", f"/feeds/{default}/subscription")
+    await browser.ask("PUT", f"/feeds/{other}/subscription")
+    assert [one["title"] for one in (await browser.json("GET", "/api/news")).json()["items"]] == [
+        "Glass"
+    ]
 
 
 async def test_a_visitor_sees_the_defaults_and_may_leave_one(

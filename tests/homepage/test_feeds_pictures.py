@@ -27,10 +27,18 @@ PICTURE = f'<enclosure url="https://{HOST}/big.png" type="image/png" length="1"/
 async def picturing(box: Box, reaching: Services) -> AsyncIterator[Services]:
     """Services with an object store and the picture child."""
     place = reaching.settings
-    store = ObjectStore(place.s3_endpoint, place.s3_access_key, place.s3_secret_key, "-pictures", breaker=Breaker("s3"))
+    store = ObjectStore(
+        place.s3_endpoint,
+        place.s3_access_key,
+        place.s3_secret_key,
+        "-pictures",
+        breaker=Breaker("s3"),
+    )
     await store.ensure_buckets({objects.BUCKETS["news"][0]: False})
     pictures = Pictures()
-    yield dataclasses.replace(reaching, outside={**reaching.outside, "s3": store, "pictures": pictures})
+    yield dataclasses.replace(
+        reaching, outside={**reaching.outside, "s3": store, "pictures": pictures}
+    )
     await pictures.close()
     await store.close()
 
@@ -47,39 +55,66 @@ def published(publisher: Publisher, hours: float = 1) -> None:
 async def fetched_item(services: Services) -> Any:
     """The one item after a refresh of its feed."""
     feed = await refreshed(services, await added(services))
-    return await services.db.fetchrow("SELECT id, feed_id, image_url, image_key FROM feed_items WHERE feed_id = $1", feed["id"])
+    return await services.db.fetchrow(
+        "SELECT id, feed_id, image_url, image_key FROM feed_items WHERE feed_id = $1", feed["id"]
+    )
 
 
-async def test_a_new_item_gets_one_small_webp_kept_for_a_month(picturing: Services, publisher: Publisher) -> None:
+async def test_a_new_item_gets_one_small_webp_kept_for_a_month(
+    picturing: Services, publisher: Publisher
+) -> None:
     published(publisher)
     found = await fetched_item(picturing)
-    jobs = await picturing.db.fetch("SELECT payload, queue, max_attempts FROM delayed_jobs WHERE job_type = 'make_thumbnail'")
-    assert [(job["payload"]["item_id"], job["queue"], job["max_attempts"]) for job in jobs] == [(found["id"], "BULK", 2)]
-    before = await picturing.db.fetchval("SELECT version FROM feeds WHERE id = $1", found["feed_id"])
+    jobs = await picturing.db.fetch(
+        "SELECT payload, queue, max_attempts FROM delayed_jobs WHERE job_type = 'make_thumbnail'"
+    )
+    assert [(job["payload"]["item_id"], job["queue"], job["max_attempts"]) for job in jobs] == [
+        (found["id"], "BULK", 2)
+    ]
+    before = await picturing.db.fetchval(
+        "SELECT version FROM feeds WHERE id = $1", found["feed_id"]
+    )
     for _ in range(2):
         await thumbnails.make(picturing, found["id"])
     key = await picturing.db.fetchval("SELECT image_key FROM feed_items WHERE id = $1", found["id"])
     kept, chunks = await objects.public(picturing, "news", key)
     picture = Image.open(BytesIO(b"".join([chunk async for chunk in chunks.chunks])))
     assert (picture.format, picture.size, kept.content_type) == ("WEBP", (320, 180), "image/webp")
-    assert await picturing.db.fetchval("SELECT version FROM feeds WHERE id = $1", found["feed_id"]) == before + 1
+    assert (
+        await picturing.db.fetchval("SELECT version FROM feeds WHERE id = $1", found["feed_id"])
+        == before + 1
+    )
 
 
-async def test_without_an_object_store_no_picture_is_wanted(reaching: Services, publisher: Publisher) -> None:
+async def test_without_an_object_store_no_picture_is_wanted(
+    reaching: Services, publisher: Publisher
+) -> None:
     published(publisher)
     await fetched_item(reaching)
-    assert await reaching.db.fetchval("SELECT count(*) FROM delayed_jobs WHERE job_type = 'make_thumbnail'") == 0
+    assert (
+        await reaching.db.fetchval(
+            "SELECT count(*) FROM delayed_jobs WHERE job_type = 'make_thumbnail'"
+        )
+        == 0
+    )
 
 
-async def test_what_is_no_picture_is_not_asked_for_again(picturing: Services, publisher: Publisher) -> None:
+async def test_what_is_no_picture_is_not_asked_for_again(
+    picturing: Services, publisher: Publisher
+) -> None:
     published(publisher)
     publisher.put("/big.png", "<html>no</html>")
     found = await fetched_item(picturing)
     await thumbnails.make(picturing, found["id"])
-    assert await picturing.db.fetchval("SELECT image_url FROM feed_items WHERE id = $1", found["id"]) is None
+    assert (
+        await picturing.db.fetchval("SELECT image_url FROM feed_items WHERE id = $1", found["id"])
+        is None
+    )
 
 
-async def test_a_picture_that_is_away_is_tried_once_more(picturing: Services, publisher: Publisher) -> None:
+async def test_a_picture_that_is_away_is_tried_once_more(
+    picturing: Services, publisher: Publisher
+) -> None:
     published(publisher)
     publisher.put("/big.png", "", 429)
     found = await fetched_item(picturing)
@@ -87,7 +122,10 @@ async def test_a_picture_that_is_away_is_tried_once_more(picturing: Services, pu
     with pytest.raises(ServiceDown):
         await thumbnails.make(first, found["id"])
     await thumbnails.make(dataclasses.replace(picturing, job=Attempt(2)), found["id"])
-    assert await picturing.db.fetchval("SELECT image_url FROM feed_items WHERE id = $1", found["id"]) is None
+    assert (
+        await picturing.db.fetchval("SELECT image_url FROM feed_items WHERE id = $1", found["id"])
+        is None
+    )
 
 
 @dataclasses.dataclass
@@ -102,7 +140,9 @@ class Attempt:
         return dataclasses.make_dataclass("Kind", ["attempts"])(2)
 
 
-async def test_old_news_dies_with_story_and_picture_unless_somebody_saved_it(picturing: Services, publisher: Publisher) -> None:
+async def test_old_news_dies_with_story_and_picture_unless_somebody_saved_it(
+    picturing: Services, publisher: Publisher
+) -> None:
     published(publisher)
     found = await fetched_item(picturing)
     await thumbnails.make(picturing, found["id"])
@@ -118,17 +158,24 @@ async def test_old_news_dies_with_story_and_picture_unless_somebody_saved_it(pic
     assert [row["title"] for row in rows] == ["Saved", "Young"]
     stories = await picturing.db.fetch("SELECT id FROM stories ORDER BY id")
     assert [row["id"] for row in stories] == sorted(row["story_id"] for row in rows)
-    assert await picturing.db.fetchval("SELECT count(*) FROM stored_objects WHERE bucket = 'news'") == 0
+    assert (
+        await picturing.db.fetchval("SELECT count(*) FROM stored_objects WHERE bucket = 'news'")
+        == 0
+    )
 
 
-async def test_a_picture_that_expired_is_forgotten_by_its_item(picturing: Services, publisher: Publisher) -> None:
+async def test_a_picture_that_expired_is_forgotten_by_its_item(
+    picturing: Services, publisher: Publisher
+) -> None:
     published(publisher)
     found = await fetched_item(picturing)
     await thumbnails.make(picturing, found["id"])
     await picturing.db.execute("UPDATE feed_items SET fetched_at = now() - interval '31 days'")
     await picturing.db.execute("UPDATE stored_objects SET expires_at = now() - interval '1 hour'")
     await news_purge.purge(picturing)
-    row = await picturing.db.fetchrow("SELECT image_key, image_url FROM feed_items WHERE id = $1", found["id"])
+    row = await picturing.db.fetchrow(
+        "SELECT image_key, image_url FROM feed_items WHERE id = $1", found["id"]
+    )
     assert (row["image_key"], row["image_url"]) == (None, None)
 
 
@@ -142,5 +189,8 @@ async def test_attempts_checks_and_imports_are_forgotten_in_time(services: Servi
     for hours in (1, 25):
         await services.db.execute(check, bytes([hours]), who.id, hours)
     await news_purge.purge(services)
-    counts = [await services.db.fetchval(f"SELECT count(*) FROM {name}") for name in ("feed_fetches", "feed_checks")]
+    counts = [
+        await services.db.fetchval(f"SELECT count(*) FROM {name}")
+        for name in ("feed_fetches", "feed_checks")
+    ]
     assert counts == [1, 1]

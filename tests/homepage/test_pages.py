@@ -281,6 +281,18 @@ async def test_a_tab_is_renamed_moved_and_removed(browser: Browser) -> None:
     assert (await browser.json("PATCH", "/api/pages/home", {"name": "Start"})).status_code == 200
 
 
+async def test_tabs_lead_from_page_to_page_and_an_empty_one_says_so(browser: Browser) -> None:
+    await browser.sign_in(await member(browser.services))
+    assert 'aria-label="My pages"' not in (await browser.get("/")).text
+    await browser.post("/pages", {"name": "Work"})
+    home, work = await browser.get("/"), await browser.get("/pages/work")
+    assert '<a href="/pages/work">Work</a>' in home.text and "This page is empty." not in home.text
+    assert '<a href="/pages/work" aria-current="page">Work</a>' in work.text
+    assert "This page is empty." in work.text
+    await browser.json("POST", "/api/widgets", {"type": "note", "page": "work"})
+    assert "This page is empty." not in (await browser.get("/pages/work")).text
+
+
 async def test_a_tab_without_a_name_is_asked_for_again(browser: Browser) -> None:
     await browser.sign_in(await member(browser.services))
     answer = await browser.post("/pages", {"name": "  "})

@@ -28,6 +28,14 @@ def fork_and_sleep() -> None:
     time.sleep(60)
 
 
+def escape() -> None:
+    if os.fork() == 0:
+        os.setsid()
+        time.sleep(20)
+        os._exit(0)
+    time.sleep(60)
+
+
 def write(path: str) -> str:
     try:
         Path(path).write_bytes(b"x" * 9)
@@ -78,6 +86,7 @@ DEEDS: dict[str, Any] = {
     "write": write,
     "nap": nap,
     "fork_and_sleep": fork_and_sleep,
+    "escape": escape,
 }
 
 

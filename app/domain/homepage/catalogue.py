@@ -3,6 +3,8 @@
 import csv
 from pathlib import Path
 
+import msgspec
+
 from app.domain.homepage.feed_documents import url_key
 from app.services import Services
 
@@ -31,23 +33,63 @@ WHERE feeds.visibility <> 'listed'
 
 
 async def seed(services: Services) -> None:
-    """Load the 16 tags and the first feeds; a second time changes nothing."""
-    tags, feeds = lines("tags.tsv"), lines("feeds.tsv")
+    """Load the 16 tags, the first feeds, and those of the demo world where there is one. Raises ServiceDown.
+
+    A second time changes nothing.
+    """
+    feeds = [as_feed(line) for line in lines("feeds.tsv")]
+    if world := services.outside.get("demo_world"):
+        feeds += [
+            msgspec.convert(feed, FirstFeed, from_attributes=True) for feed in await world.feeds()
+        ]
     async with services.tx() as tx:
-        columns = ("slug", "name", "description", "keywords")
-        await tx.db.execute(
-            ADD_TAGS,
-            *([line[name] for line in tags] for name in columns),
-            [int(line["sort"]) for line in tags],
+        await add_tags(tx, lines("tags.tsv"))
+        await add_feeds(tx, feeds)
+
+
+class FirstFeed(msgspec.Struct):
+    """One feed that everybody may add from the beginning."""
+
+    title: str
+    url: str
+    site_url: str
+    tag: str
+    pace: str
+    refresh_minutes: int | None
+    default_on: bool
+
+
+def as_feed(line: dict[str, str]) -> FirstFeed:
+    """One line of data/feeds.tsv."""
+    minutes = int(line["refresh_minutes"]) if line["refresh_minutes"] else None
+    values = {**line, "refresh_minutes": minutes, "default_on": line["default_on"] == "yes"}
+    return msgspec.convert(values, FirstFeed)
+
+
+async def add_tags(tx: Services, tags: list[dict[str, str]]) -> None:
+    """Add the words that are not there yet."""
+    columns = ("slug", "name", "description", "keywords")
+    texts = [[line[name] for line in tags] for name in columns]
+    await tx.db.execute(ADD_TAGS, *texts, [int(line["sort"]) for line in tags])
+
+
+async def add_feeds(tx: Services, feeds: list[FirstFeed]) -> None:
+    """List the feeds that are not listed yet."""
+    once = {url_key(feed.url): feed for feed in reversed(feeds)}
+    rows = [
+        (
+            feed.url,
+            key,
+            feed.title,
+            feed.site_url,
+            feed.tag,
+            feed.pace,
+            feed.refresh_minutes,
+            feed.default_on,
         )
-        await tx.db.execute(
-            ADD_FEEDS,
-            [line["url"] for line in feeds],
-            [url_key(line["url"]) for line in feeds],
-            *([line[name] for line in feeds] for name in ("title", "site_url", "tag", "pace")),
-            [int(line["refresh_minutes"]) if line["refresh_minutes"] else None for line in feeds],
-            [line["default_on"] == "yes" for line in feeds],
-        )
+        for key, feed in once.items()
+    ]
+    await tx.db.execute(ADD_FEEDS, *(list(column) for column in zip(*rows, strict=True)))
 
 
 def lines(name: str) -> list[dict[str, str]]:

@@ -68,23 +68,23 @@ class NewsQuery(msgspec.Struct):
     limit: Annotated[int, Meta(ge=1, le=100)] = 20
 
 
-# Whose feeds: a member's subscriptions, or the defaults for a visitor. latest_n becomes the place where a feed's
-# newest n end, so that the list itself need not count. $1 reader, $2 whether a member, $3 feed, $4 folder.
+# Whose feeds: what they subscribe to, and for a visitor the defaults that they did not remove. latest_n becomes
+# the place where a feed's newest n end, so that the list itself need not count.
+# $1 reader, $2 whether a member, $3 feed, $4 folder.
 MINE = """
 WITH mine AS (
     SELECT f.id AS feed_id, coalesce(s.title, f.title) AS source, f.last_ok_at, cut.at AS cut_at, cut.id AS cut_id,
            greatest(everything.read_before, this.read_before) AS read_before
     FROM feeds f
-    LEFT JOIN feed_subscriptions s ON s.feed_id = f.id AND s.user_id = $1 AND $2
+    LEFT JOIN feed_subscriptions s ON s.feed_id = f.id AND s.user_id = $1
     LEFT JOIN news_watermarks everything ON everything.user_id = $1 AND everything.feed_id = 0
     LEFT JOIN news_watermarks this ON this.user_id = $1 AND this.feed_id = f.id
     LEFT JOIN LATERAL (
         SELECT published_at AS at, id FROM feed_items WHERE feed_id = f.id AND s.latest_n IS NOT NULL
         ORDER BY published_at DESC, id DESC OFFSET s.latest_n - 1 LIMIT 1
     ) AS cut ON true
-    WHERE CASE WHEN $2 THEN s.user_id IS NOT NULL AND s.unsubscribed_at IS NULL
-            AND (s.muted_until IS NULL OR s.muted_until < now())
-            ELSE f.default_on AND f.visibility = 'listed' END
+    WHERE s.unsubscribed_at IS NULL AND (s.muted_until IS NULL OR s.muted_until < now())
+        AND (s.user_id IS NOT NULL OR (NOT $2 AND f.default_on AND f.visibility = 'listed'))
         AND ($3::bigint IS NULL OR f.id = $3) AND ($4::text IS NULL OR s.folder = $4)
 )
 """

@@ -4,8 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from app.domain.homepage import news
-from app.domain.homepage.feed_errors import SENTENCES
+from app.domain.homepage import feed_errors, news
 from app.domain.homepage.news import NewsQuery, Story
 from app.domain.homepage.widget_types import FeedSettings, NewsSettings
 from app.domain.platform.readers import Reader
@@ -31,8 +30,9 @@ HEALTH = """
 SELECT count(*) AS feeds, max(f.last_ok_at) AS last_ok_at, min(f.next_fetch_at) AS next_fetch_at,
        count(*) FILTER (WHERE f.failures > 0) AS failing, max(f.error_code) AS error_code, min(f.title) AS title
 FROM feeds f
-LEFT JOIN feed_subscriptions s ON s.feed_id = f.id AND s.user_id = $1 AND s.unsubscribed_at IS NULL
-WHERE CASE WHEN $2 THEN s.user_id IS NOT NULL ELSE f.default_on AND f.visibility = 'listed' END
+LEFT JOIN feed_subscriptions s ON s.feed_id = f.id AND s.user_id = $1
+WHERE s.unsubscribed_at IS NULL
+    AND (s.user_id IS NOT NULL OR (NOT $2 AND f.default_on AND f.visibility = 'listed'))
     AND ($3::bigint IS NULL OR f.id = $3) AND ($4::text IS NULL OR s.folder = $4)
 """
 
@@ -74,7 +74,7 @@ def standing(has_items: bool, health: dict[str, object], now: datetime) -> tuple
     if not health["feeds"]:
         return "empty", "No feeds yet. Find some that you like."
     if health["failing"] == health["feeds"]:
-        reason = SENTENCES.get(str(health["error_code"]), "The source does not answer.")
+        reason = feed_errors.sentence(str(health["error_code"] or "timeout"))
         return ("failing" if has_items else "waiting"), reason
     if not isinstance(last_ok, datetime):
         return "waiting", "First look under way"

@@ -49,10 +49,12 @@ async def of_reader(services: Services, who: Reader | None, site_spot: str | Non
     """The versions of all areas for one reader, in one query. `site_spot` is the location_key of SITE_PLACE."""
     row = await services.db.fetchrow(OF_READER, who.id if who else 0, site_spot)
     own = row["own"] or {}
-    feeds = row["feeds"] if who is not None and who.is_member else row["default_feeds"]
+    feeds = row["feeds"] or 0
+    if who is None or not who.is_member:
+        feeds += row["default_feeds"] or 0
     return Versions(
         page=own.get("page", 0),
-        news=(own.get("news", 0), feeds or 0),
+        news=(own.get("news", 0), feeds),
         weather=(own.get("weather", 0), row["weather_at"]),
         links=own.get("links", 0),
         preferences=own.get("preferences", 0),

@@ -38,6 +38,7 @@ def around(request: Request, view: PageView, frame: Frame, fragment: bool) -> tu
         view.slug,
         view.name,
         view.tabs,
+        not view.widgets,
         repr(frame._replace(reader=None)),
         reader and (reader.name, reader.kind, reader.role),
         fragment,

@@ -85,9 +85,9 @@ def _time(block: str) -> datetime | None:
     return found.astimezone(UTC)
 
 
-def careful(name: str) -> list[tuple[str, str, datetime | None]]:
+def careful(name: str, folder: Path = FOLDER) -> list[tuple[str, str, datetime | None]]:
     """Return title, link and time of every item, found by cutting strings."""
-    content = (FOLDER / name).read_bytes()
+    content = (folder / name).read_bytes()
     declared = re.search(rb'encoding="([^"]+)"', content[:200])
     fallback = "latin-1" if name == "uolNoticias.rss" else "utf-8"
     text = content.decode(declared[1].decode() if declared else fallback)

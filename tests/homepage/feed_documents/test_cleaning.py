@@ -94,3 +94,8 @@ def test_the_first_picture_is_no_pixel_and_no_button() -> None:
         '<img src="http://feeds.feedburner.com/~ff/x"><img alt="a" src="/pic.jpg?a=1&amp;b=2">'
     )
     assert first_image(markup) == "/pic.jpg?a=1&b=2"
+
+
+def test_no_text_holds_what_a_database_refuses() -> None:
+    for text in ("a\0b", "<p>a\0b</p>", "a\x0bb &amp; c\0", "é\0", "a&#0;b"):
+        assert "\0" not in summary(text, BASE) + plain(text, 100)

@@ -51,7 +51,8 @@ async def working(services: Services, **slots: int) -> AsyncIterator[Worker]:
     worker = Worker(services, slots)
     task = asyncio.create_task(worker.work())
     try:
-        yield worker
+        async with asyncio.timeout(60):
+            yield worker
     finally:
         worker.stopping.set()
         await task

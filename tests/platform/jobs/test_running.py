@@ -8,7 +8,9 @@ from app.services import Services
 from tests.platform.jobs.conftest import enqueue, job_row, until_status, working
 from tests.platform.jobs.work_types import TYPES, calls
 
-OUTCOMES = "SELECT array_agg(outcome ORDER BY attempt, ended_at) FROM job_attempts WHERE job_id = $1"
+OUTCOMES = (
+    "SELECT array_agg(outcome ORDER BY attempt, ended_at) FROM job_attempts WHERE job_id = $1"
+)
 ROWS = "SELECT count(*) FROM job_rows"
 
 
@@ -46,7 +48,11 @@ async def test_a_failed_attempt_is_tried_again_within_its_range(ledger: Services
         while not (await job_row(ledger, job_id))["last_error"]:
             await asyncio.sleep(0.02)
     row = await job_row(ledger, job_id)
-    assert (row["status"], row["attempts"], row["last_error"]) == ("pending", 1, "RuntimeError: no luck")
+    assert (row["status"], row["attempts"], row["last_error"]) == (
+        "pending",
+        1,
+        "RuntimeError: no luck",
+    )
     assert 20 < row["waits"] <= 37.5
     assert await ledger.db.fetchval(OUTCOMES, job_id) == ["retry"]
 
@@ -57,12 +63,17 @@ async def test_after_the_last_attempt_a_job_is_dead(ledger: Services) -> None:
         await until_status(ledger, job_id, "dead")
         while not await ledger.db.fetchval("SELECT count(*) FROM emails WHERE kind = 'ops'"):
             await asyncio.sleep(0.05)
-    assert await ledger.db.fetchval("SELECT count(*) FROM delayed_jobs_dlq WHERE id = $1", job_id) == 1
+    assert (
+        await ledger.db.fetchval("SELECT count(*) FROM delayed_jobs_dlq WHERE id = $1", job_id) == 1
+    )
 
 
 async def test_what_can_never_work_is_dead_at_once(ledger: Services) -> None:
     async with working(ledger, DEFAULT=5):
-        for how, error in [("invalid", "Invalid: Not like this."), ("missing", "NotFound: It is gone.")]:
+        for how, error in [
+            ("invalid", "Invalid: Not like this."),
+            ("missing", "NotFound: It is gone."),
+        ]:
             job_id = await enqueue(ledger, "refuse", how)
             row = await until_status(ledger, job_id, "dead")
             assert (row["attempts"], row["last_error"]) == (1, error)
@@ -107,7 +118,9 @@ async def test_a_step_that_took_effect_is_skipped(ledger: Services) -> None:
 async def test_the_end_of_a_lost_attempt_is_discarded(ledger: Services) -> None:
     job_id = await enqueue(ledger, "note_call", 1)
     [first] = await running.claim(ledger, "one", "DEFAULT", [job_id], TYPES)
-    await ledger.db.execute("UPDATE delayed_jobs SET status = 'pending', locked_by = NULL, locked_until = NULL")
+    await ledger.db.execute(
+        "UPDATE delayed_jobs SET status = 'pending', locked_by = NULL, locked_until = NULL"
+    )
     [second] = await running.claim(ledger, "two", "DEFAULT", [job_id], TYPES)
     assert await running.finish(ledger, "one", [Ending(first, "dead")]) == set()
     assert not await running.report(ledger, "one", first, {"done": 1})
@@ -134,7 +147,12 @@ async def test_due_jobs_start_by_priority_then_age(ledger: Services) -> None:
 
 
 def test_a_thousand_retries_lie_in_their_ranges() -> None:
-    for attempts, (least, most) in {1: (22.5, 37.5), 2: (45, 75), 3: (90, 150), 4: (180, 300)}.items():
+    for attempts, (least, most) in {
+        1: (22.5, 37.5),
+        2: (45, 75),
+        3: (90, 150),
+        4: (180, 300),
+    }.items():
         delays = [retry_delay(attempts) for _ in range(1000)]
         assert least <= min(delays) < least * 1.05
         assert most * 0.95 < max(delays) <= most

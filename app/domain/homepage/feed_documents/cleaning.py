@@ -149,7 +149,7 @@ def _line(text: str, limit: int) -> str:
 
 def seen(text: str) -> str:
     """Return a text without characters that nobody sees and that harm."""
-    if text.isascii() or text.replace("\n", " ").replace("\t", " ").isprintable():
+    if text.replace("\n", " ").replace("\t", " ").isprintable():
         return text
     return UNSEEN.sub(_unseen, text)
 
@@ -210,12 +210,19 @@ def _without_hidden(markup: str) -> str:
 
 def summary(markup: str, base: str) -> str:
     """Return HTML of the ten allowed tags, at most 2,000 characters and valid after cutting."""
-    if "<" not in markup and "&" not in markup and ">" not in markup:
-        return shortened(seen(markup.strip()), SUMMARY_LENGTH)
+    if "<" not in markup:
+        return _written_out(markup[: SUMMARY_LOOKS[1]])
     cleaned = _cleaned(_look(markup, SUMMARY_LOOKS[0]), base)
     if len(cleaned) < SUMMARY_LENGTH // 2 and len(markup) > SUMMARY_LOOKS[0]:
         cleaned = _cleaned(_look(markup, SUMMARY_LOOKS[1]), base)
     return cleaned if len(cleaned) <= SUMMARY_LENGTH else _fitting(cleaned)
+
+
+def _written_out(markup: str) -> str:
+    """Return HTML without tags: its references read and what must be escaped, escaped."""
+    text = seen(unescape(markup) if "&" in markup else markup).strip()
+    escaped = escape(text, quote=False) if "&" in text or "<" in text or ">" in text else text
+    return escaped if len(escaped) <= SUMMARY_LENGTH else _fitting(escaped)
 
 
 def _look(markup: str, length: int) -> str:

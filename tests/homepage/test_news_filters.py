@@ -1,0 +1,88 @@
+"""Filters: words, phrases and tags that are left out before paging."""
+
+import pytest
+
+from app.domain.homepage.news_filters import pattern
+from app.services import Services
+from tests.homepage.newsroom import feed, item, tagged
+from tests.people import Browser, member
+
+
+async def titles(browser: Browser) -> list[str]:
+    answer = await browser.json("GET", "/api/news")
+    return [story["title"] for story in answer.json()["items"]]
+
+
+@pytest.mark.parametrize(
+    ("rule", "gone"),
+    [
+        ("election", True),
+        ("ÉLECTION", True),
+        ("elect", False),
+        ("elect*", True),
+        ("early election", True),
+        ("election early", False),
+        ("lection", False),
+    ],
+)
+async def test_a_muted_word_is_a_word_or_phrase_without_case_and_accents(
+    browser: Browser, services: Services, rule: str, gone: bool
+) -> None:
+    await item(services, await feed(services, "courier"), "An early Élection, again")
+    answer = await browser.json("POST", "/api/news/filters", {"value": rule})
+    assert answer.status_code == 200
+    assert (await titles(browser) == []) is gone
+
+
+async def test_tags_can_be_muted_and_only_some_words_wanted(
+    browser: Browser, services: Services
+) -> None:
+    courier = await feed(services, "courier")
+    await tagged(services, await item(services, courier, "Cup final", minutes=1), "sports")
+    await item(services, courier, "Harbour opens", minutes=2)
+    await item(services, courier, "Harbour closes", minutes=3)
+    await browser.json("POST", "/api/news/filters", {"kind": "mute_tag", "value": "sports"})
+    assert await titles(browser) == ["Harbour opens", "Harbour closes"]
+    await browser.json("POST", "/api/news/filters", {"kind": "only_word", "value": "opens"})
+    assert await titles(browser) == ["Harbour opens"]
+
+
+async def test_a_word_can_be_muted_in_one_feed_only(browser: Browser, services: Services) -> None:
+    one, two = await feed(services, "one"), await feed(services, "two")
+    await item(services, one, "Goats here", minutes=1)
+    await item(services, two, "Goats there", minutes=2)
+    await browser.json("POST", "/api/news/filters", {"value": "goats", "feed_id": one})
+    assert await titles(browser) == ["Goats there"]
+
+
+async def test_filters_are_ones_own_and_the_same_twice_is_one(
+    browser: Browser, services: Services
+) -> None:
+    await browser.sign_in(await member(services, "a@example.org"))
+    for _ in range(2):
+        mine = (await browser.json("POST", "/api/news/filters", {"value": "goats"})).json()
+    assert mine["total"] == 1
+    filter_id = mine["items"][0]["id"]
+    await browser.sign_in(await member(services, "b@example.org"))
+    assert (await browser.json("DELETE", f"/api/news/filters/{filter_id}")).status_code == 404
+    assert (await browser.json("GET", "/api/news/filters")).json()["total"] == 0
+
+
+async def test_an_empty_word_is_refused_with_the_field(browser: Browser) -> None:
+    for value in ("", "   ", "*"):
+        answer = await browser.json("POST", "/api/news/filters", {"value": value})
+        assert answer.json()["errors"]["value"]
+    page = await browser.post("/news/filters", {"value": "x" * 61})
+    assert "60 characters" in page.text
+
+
+async def test_the_page_shows_filters_and_takes_them_away(browser: Browser) -> None:
+    await browser.post("/news/filters", {"value": "goats"})
+    filter_id = (await browser.json("GET", "/api/news/filters")).json()["items"][0]["id"]
+    assert "goats" in (await browser.get("/news/filters")).text
+    await browser.post(f"/news/filters/{filter_id}", {"_method": "DELETE"})
+    assert "goats" not in (await browser.get("/news/filters")).text
+
+
+def test_signs_in_a_word_never_reach_the_pattern_as_operators() -> None:
+    assert pattern(["(.*)+", "a|b", "[x"]) == r"(^| )(a b|x)( |$)"
