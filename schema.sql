@@ -226,12 +226,13 @@ CREATE UNIQUE INDEX delayed_jobs_live_key ON delayed_jobs (job_type, idempotency
 CREATE UNIQUE INDEX delayed_jobs_once_key ON delayed_jobs (job_type, idempotency_key)
     WHERE once AND idempotency_key IS NOT NULL;
 CREATE INDEX delayed_jobs_ended ON delayed_jobs (status, finished_at) WHERE finished_at IS NOT NULL;
--- What the console filters by: each list is a merge of a few short walks from the newest id downwards.
+-- What the console filters by: each list is a merge of a few short walks from the newest id downwards. They are in
+-- the order of (-id), which the primary key does not have: no plan can take that one and walk past millions instead.
 CREATE INDEX delayed_jobs_failed ON delayed_jobs (run_at DESC, id DESC) WHERE failed;
 CREATE INDEX delayed_jobs_subjects ON delayed_jobs USING gin (subjects) WHERE subjects <> '{}';
-CREATE INDEX delayed_jobs_keys ON delayed_jobs (idempotency_key, id) WHERE idempotency_key IS NOT NULL;
-CREATE INDEX delayed_jobs_of_queue ON delayed_jobs (queue, status, id);
-CREATE INDEX delayed_jobs_of_type ON delayed_jobs (job_type, queue, status, id);
+CREATE INDEX delayed_jobs_keys ON delayed_jobs (idempotency_key, (-id)) WHERE idempotency_key IS NOT NULL;
+CREATE INDEX delayed_jobs_of_queue ON delayed_jobs (queue, status, (-id));
+CREATE INDEX delayed_jobs_of_type ON delayed_jobs (job_type, queue, status, (-id));
 -- Ids rise with time: the first id made at or after a moment is found by halving, without an index on created_at,
 -- which every write would pay for. Transactions end in another order than they begin, so callers allow for minutes.
 CREATE FUNCTION first_job_since(moment timestamptz) RETURNS bigint LANGUAGE plpgsql STABLE AS $$

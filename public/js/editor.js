@@ -7,6 +7,8 @@
 
   const area = () => document.getElementById("arranged");
   const grid = () => document.getElementById("grid");
+  // While the server answers nothing else is taken: what is on the screen is about to be replaced.
+  const isBusy = () => area().hasAttribute("aria-busy");
   const cards = () => [...grid().querySelectorAll(":scope > .handled")];
   const within = (value, low, high) => Math.max(low, Math.min(high, value));
   const say = (words) => document.dispatchEvent(new CustomEvent("village:say", { detail: words }));
@@ -95,6 +97,7 @@
     if (!handle) return;
     const takes = event.key === " " || event.key === "Enter";
     if (!taken && takes) {
+      if (isBusy()) return event.preventDefault();
       take(handle.closest(".handled"), "keys");
       say(`Taken. ${words(taken.card)}`);
     } else if (taken?.by === "keys") {
@@ -113,7 +116,7 @@
   let press = null;
   document.addEventListener("pointerdown", (event) => {
     const part = event.target.closest?.(".handle, .grow");
-    if (!part || event.button !== 0 || taken) return;
+    if (!part || event.button !== 0 || taken || isBusy()) return;
     const card = part.closest(".handled"), at = card.getBoundingClientRect();
     press = { part, card, grows: part.matches(".grow"), id: event.pointerId, x: event.clientX, y: event.clientY,
       dx: event.clientX - at.left, dy: event.clientY - at.top, right: at.right - event.clientX, bottom: at.bottom - event.clientY };
@@ -161,6 +164,7 @@
     const form = event.target;
     if (!area()?.contains(form) || event.submitter?.form !== form) return;
     event.preventDefault();
+    if (isBusy()) return;
     const button = event.submitter, key = form.closest(".handled")?.dataset.key;
     const body = new URLSearchParams(new FormData(form, button));
     send(form.getAttribute("action"), { method: "POST", body },
@@ -169,6 +173,7 @@
 
   async function send(url, request, { key, focus, done }) {
     let answer, text;
+    area().setAttribute("aria-busy", "true");
     try {
       answer = await fetch(url, { ...request, headers: { "HX-Request": "true", ...request.headers }, credentials: "same-origin" });
       text = await answer.text();
@@ -196,6 +201,7 @@
     say(card ? words(card) : done ?? "Done");
   }
   function tell(sentence) {
+    area().removeAttribute("aria-busy");
     const line = document.createElement("div");
     line.className = "notice notice-error";
     line.setAttribute("role", "alert");

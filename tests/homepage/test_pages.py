@@ -169,6 +169,8 @@ async def test_a_removed_widget_leaves_no_gap_and_comes_back_by_undo(browser: Br
     assert places(page) == {"news": (0, 0, 8, 6), "weather": (8, 0, 4, 3), "links": (0, 6, 12, 2)}
     page = (await browser.json("POST", "/api/pages/home/undos")).json()
     assert places(page) == HOME
+    page = (await browser.json("POST", "/api/pages/home/redos")).json()
+    assert "search" not in places(page)
 
 
 async def test_a_page_is_full_at_12_for_visitors_and_24_for_members(browser: Browser) -> None:

@@ -101,7 +101,7 @@ NEAREST = """
 SELECT word FROM (
     SELECT DISTINCT unnest(string_to_array(lower(i.title), ' ')) AS word
     FROM feed_items i JOIN feeds f ON f.id = i.feed_id
-    WHERE f.visibility = 'listed' AND i.title % $1 LIMIT 500
+    WHERE f.visibility = 'listed' AND $1 <% i.title LIMIT 500
 ) AS words WHERE word % $1 AND length(word) > 2 ORDER BY similarity(word, $1) DESC, word LIMIT 1
 """
 

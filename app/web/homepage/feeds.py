@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from itertools import groupby
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -54,7 +54,7 @@ async def my_feeds(request: Request, problem: Invalid | None = None) -> Response
     folders = [
         (folder, list(group)) for folder, group in groupby(found.items, lambda one: one.folder)
     ]
-    view = {"feeds": found, "_folders": folders, "_now": now(), "_title": "Feeds"}
+    view: dict[str, Any] = {"feeds": found, "_folders": folders, "_now": now(), "_title": "Feeds"}
     if problem is not None:
         return await invalid(request, problem, LIST, **view)
     return await render(request, LIST, **view)
@@ -85,7 +85,13 @@ async def one_feed(request: Request, problem: Invalid | None = None) -> Response
         feed = await feeds.by_id(held, who, request.path_params["id"])
         items = await feed_items.latest(held, feed.id)
         mine = await subscriptions.one(held, who, feed.id) if feed.subscribed else None
-    view = {"feed": feed, "_items": items, "_mine": mine, "_now": now(), "_title": feed.title}
+    view: dict[str, Any] = {
+        "feed": feed,
+        "_items": items,
+        "_mine": mine,
+        "_now": now(),
+        "_title": feed.title,
+    }
     if problem is not None:
         return await invalid(request, problem, FEED, **view)
     return await render(request, FEED, **view)

@@ -99,3 +99,10 @@ def test_the_first_picture_is_no_pixel_and_no_button() -> None:
 def test_no_text_holds_what_a_database_refuses() -> None:
     for text in ("a\0b", "<p>a\0b</p>", "a\x0bb &amp; c\0", "é\0", "a&#0;b"):
         assert "\0" not in summary(text, BASE) + plain(text, 100)
+
+
+def test_a_link_without_host_is_no_link() -> None:
+    cleaned = summary(
+        '<a href="https:/a.example/1">one</a> <a href="https://a.example">two</a>', BASE
+    )
+    assert cleaned.count("href") == 1 and 'href="https://a.example"' in cleaned

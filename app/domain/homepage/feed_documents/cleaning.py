@@ -77,6 +77,7 @@ SAID_BY = {
 }
 BARE_TAGS = {tag.strip("</>") for group in SAID_BY.values() for tag, _ in group}
 EMPTY = re.compile(r"<(p|a|li|em|strong|code)(?: [^<>]*)?>(?:\s|&nbsp;|<br>)*</\1>")
+HOSTLESS = re.compile(r' href="(?!https?://)[^"]*"', re.I)
 ALLOWED_TAG = re.compile(r"<(/?)([a-z]+)[^<>]*>")
 COMMENT = re.compile(r"<!(?:--)?[^<>]*>|<!\[CDATA\[|\]\]>")
 HIDDEN = ("script", "style", "noscript", "template", "iframe", "svg", "math", "object")
@@ -243,6 +244,8 @@ def _cleaned(markup: str, base: str) -> str:
     cleaned = _cleaner(base).clean(markup)
     if "<" not in cleaned:
         return cleaned.strip()
+    if "<a" in cleaned:
+        cleaned = _linked_soundly(cleaned)
     for sign, group in SAID_BY.items():
         if sign in cleaned:
             for written, said in group:
@@ -253,6 +256,12 @@ def _cleaned(markup: str, base: str) -> str:
             break
         cleaned = EMPTY.sub("", cleaned)
     return _trimmed(cleaned) if "<br>" in cleaned else cleaned.strip()
+
+
+def _linked_soundly(cleaned: str) -> str:
+    """Take out addresses whose scheme is http and which name no host, as in `https:/a`."""
+    sound = cleaned.count(' href="https://') + cleaned.count(' href="http://')
+    return cleaned if cleaned.count(' href="') == sound else HOSTLESS.sub("", cleaned)
 
 
 def _trimmed(cleaned: str) -> str:

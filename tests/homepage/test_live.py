@@ -1,0 +1,121 @@
+"""Live: keys and versions only, for whom it concerns; resume, ceilings, goodbye; and what is fetched then."""
+
+import re
+
+import pytest
+
+from app.domain.homepage import versions
+from app.domain.homepage.live_topics import of_page
+from app.errors import ServiceDown
+from app.services import Services
+from app.web.live import Hub, Stream, events
+from tests.homepage.newsroom import feed, item
+from tests.people import Browser, member
+
+
+def stream(user_id: int, *topics: str) -> Stream:
+    return Stream(
+        user_id,
+        frozenset([*topics, f"reader:{user_id}"]),
+        {"news": ["news"], "weather": ["weather"]},
+    )
+
+
+async def test_a_change_reaches_only_those_whom_it_concerns(services: Services) -> None:
+    hub = Hub(services.settings)
+    mine, other = stream(1, "feed:7"), stream(2, "feed:8")
+    hub.join(mine, None)
+    hub.join(other, None)
+    hub.heard(None, 0, "", "feed:7")
+    hub.heard(None, 0, "", "reader:2:weather")
+    assert (list(mine.waiting), list(other.waiting)) == (["news"], ["weather"])
+
+
+async def test_a_stream_sends_keys_and_numbers_and_says_goodbye(services: Services) -> None:
+    hub = Hub(services.settings)
+    mine = stream(1, "feed:7")
+    hub.join(mine, None)
+    sent = events(hub, mine)
+    assert b"event: hello" in await anext(sent)
+    hub.heard(None, 0, "", "feed:7")
+    assert re.search(rb'event: change\ndata: \{"news":\d+\}\n\n', await anext(sent))
+    hub.close()
+    assert re.search(rb'event: bye\ndata: \{"seconds": \d+\}', await anext(sent))
+    assert [chunk async for chunk in sent] == []
+    assert not hub.streams
+    assert not hub.by_topic
+
+
+async def test_who_comes_back_hears_what_was_missed(services: Services) -> None:
+    hub = Hub(services.settings)
+    since = hub.number
+    hub.heard(None, 0, "", "feed:7")
+    known, stranger = stream(1, "feed:7"), stream(2, "feed:9")
+    hub.join(known, since)
+    hub.join(stranger, since)
+    assert (list(known.waiting), list(stranger.waiting)) == (["news"], [])
+    lost = stream(3, "feed:9")
+    hub.join(lost, since - 5_000)
+    assert set(lost.waiting) == {"news", "weather"}
+
+
+async def test_five_streams_a_person_and_a_ceiling_a_process(services: Services) -> None:
+    hub = Hub(services.settings)
+    for _ in range(5):
+        hub.join(stream(1), None)
+    with pytest.raises(ServiceDown):
+        hub.join(stream(1), None)
+    hub.ceiling = 5
+    with pytest.raises(ServiceDown):
+        hub.join(stream(2), None)
+
+
+async def test_visitors_get_none_unless_the_site_says_so(browser: Browser) -> None:
+    assert (await browser.json("GET", "/live")).status_code == 401
+
+
+async def test_a_page_hears_of_its_reader_its_feeds_and_its_places(
+    browser: Browser, services: Services
+) -> None:
+    feed_id, who = await feed(services, "courier"), await member(services)
+    await services.db.execute(
+        "INSERT INTO feed_subscriptions (user_id, feed_id) VALUES ($1, $2)", who.id, feed_id
+    )
+    await services.db.execute(
+        "INSERT INTO weather_places (user_id, name, lat, lon) VALUES ($1, 'Home', 45.5, -73.57)",
+        who.id,
+    )
+    topics, keys = await of_page(services, who, "home")
+    assert topics == {f"feed:{feed_id}", f"reader:{who.id}", "weather:45.50:-73.57"}
+    assert keys["news"] == ["news"]
+
+
+async def test_changes_answers_204_or_only_what_changed(
+    browser: Browser, services: Services
+) -> None:
+    feed_id, who = await feed(services, "courier"), await member(services)
+    await services.db.execute(
+        "INSERT INTO feed_subscriptions (user_id, feed_id) VALUES ($1, $2)", who.id, feed_id
+    )
+    await browser.sign_in(who)
+    page = (await browser.get("/")).text
+    have = ",".join(
+        f"{key}:{version}"
+        for key, version in re.findall(r'data-key="(\w+)".*?data-version="(\w+)"', page)
+    )
+    assert (await browser.fragment(f"/widgets/changes?page=home&have={have}")).status_code == 204
+    await item(services, feed_id, "Breaking goats")
+    await services.db.execute("UPDATE feeds SET version = version + 1")
+    answer = await browser.fragment(f"/widgets/changes?page=home&have={have}")
+    assert "Breaking goats" in answer.text
+    assert 'hx-swap-oob="true"' in answer.text
+    assert 'id="widget-links"' not in answer.text
+
+
+async def test_versions_move_with_what_they_stand_for(services: Services) -> None:
+    who = await member(services)
+    before = await versions.of_reader(services, who, None)
+    await versions.bump(services, who.id, "links")
+    after = await versions.of_reader(services, who, None)
+    assert after.links == before.links + 1
+    assert after.news == before.news

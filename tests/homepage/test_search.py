@@ -1,0 +1,74 @@
+"""Search: what this reader may see, a near word for typos, and engines that were set up."""
+
+import dataclasses
+
+from app.domain.homepage import search
+from app.services import Services
+from tests.homepage.newsroom import feed, item, subscribed
+from tests.people import Browser, member
+
+
+async def test_words_find_stories_and_typos_find_a_near_word(
+    browser: Browser, services: Services
+) -> None:
+    await item(services, await feed(services, "courier"), "Lighthouse keeper retires")
+    assert "Lighthouse keeper" in (await browser.get("/search?q=lighthouses")).text
+    found = (await browser.json("GET", "/api/search?q=lighthose")).json()
+    assert (found["news"], found["did_you_mean"]) == ([], "lighthouse")
+    assert "Did you mean" in (await browser.fragment("/search?q=lighthose")).text
+
+
+async def test_what_is_not_the_readers_is_not_found_nor_suggested(
+    browser: Browser, services: Services
+) -> None:
+    secret = await feed(services, "secret", visibility="member", default_on=False)
+    await item(services, secret, "Xylophone smuggling")
+    for query in ("xylophone", "xylofone"):
+        answer = await browser.json("GET", f"/api/search?q={query}")
+        assert "ylophone" not in answer.text.replace(query, "")
+    who = await member(services)
+    await subscribed(services, who, secret)
+    await browser.sign_in(who)
+    assert len((await browser.json("GET", "/api/search?q=xylophone")).json()["news"]) == 1
+
+
+async def test_five_at_first_and_more_by_kind(browser: Browser, services: Services) -> None:
+    courier = await feed(services, "courier")
+    for number in range(12):
+        await item(services, courier, f"Harbour report {number}", minutes=number)
+    top = (await browser.json("GET", "/api/search?q=harbour")).json()
+    assert len(top["news"]) == 5
+    more = (
+        await browser.json("GET", f"/api/search?q=harbour&kind=news&cursor={top['next']}")
+    ).json()
+    assert len(more["news"]) == 7
+
+
+async def test_one_letter_and_hostile_words_are_harmless(browser: Browser) -> None:
+    assert (await browser.json("GET", "/api/search?q=a")).status_code == 422
+    for words in ("%27%3B DROP", "%22unclosed", "-", "!!", "a%00b", "<script>alert(1)</script>"):
+        answer = await browser.get(f"/search?q={words}")
+        assert answer.status_code in (200, 422)
+        assert "<script>alert" not in answer.text
+
+
+async def test_the_web_hand_over_goes_to_known_engines_only(
+    browser: Browser, services: Services
+) -> None:
+    assert (await browser.get("/search/web?q=goats")).status_code == 404
+    settings = dataclasses.replace(
+        services.settings,
+        search_engines="Duck=https://duck.example/?q={q};Bad=http://bad.example/{q}",
+    )
+    assert (
+        search.handed_over(settings, None, "a b&c", "Duck") == "https://duck.example/?q=a%20b%26c"
+    )
+    assert list(search.engines(settings, None)) == ["Duck"]
+    own = {"search_engine": {"name": "Mine", "template": "https://mine.example/{q}"}}
+    await browser.json("PATCH", "/api/preferences", own)
+    answer = await browser.get("/search/web?q=goats&engine=Mine")
+    assert (answer.status_code, answer.headers["location"]) == (303, "https://mine.example/goats")
+
+
+async def test_browsers_can_add_the_site_as_an_engine(browser: Browser) -> None:
+    assert "/search?q={searchTerms}" in (await browser.get("/opensearch.xml")).text
