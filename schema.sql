@@ -242,6 +242,9 @@ DECLARE
     middle bigint;
     made timestamptz;
 BEGIN
+    IF moment IS NULL THEN
+        RETURN NULL;
+    END IF;
     WHILE low < high LOOP
         middle := (low + high) / 2;
         SELECT created_at INTO made FROM delayed_jobs WHERE id >= middle ORDER BY id LIMIT 1;

@@ -29,7 +29,18 @@ class Finding(NamedTuple):
 async def examine(settings: Settings, *, as_json: bool = False) -> int:
     """Look at everything; print it; answer 0, 1 with warnings, 2 when something is broken."""
     async with open_services(settings) as services:
-        looks = (database, extensions, redis, storage, mail, secrets, weather, workers, chromium, disk)
+        looks = (
+            database,
+            extensions,
+            redis,
+            storage,
+            mail,
+            secrets,
+            weather,
+            workers,
+            chromium,
+            disk,
+        )
         found = await asyncio.gather(*(look_at(services, look) for look in looks))
     if as_json:
         print(json.dumps([finding._asdict() for finding in found], indent=2))
@@ -68,7 +79,12 @@ async def database(services: Services) -> Finding:
     number = int(await services.db.fetchval("SHOW server_version_num"))
     version = await schema_version(services.db)
     if number < 150_000:
-        return Finding("database", "broken", f"PostgreSQL {number // 10_000} is too old", "Use PostgreSQL 15 or newer.")
+        return Finding(
+            "database",
+            "broken",
+            f"PostgreSQL {number // 10_000} is too old",
+            "Use PostgreSQL 15 or newer.",
+        )
     if version != SCHEMA_VERSION:
         says = f"schema {version}, the program needs {SCHEMA_VERSION}"
         return Finding("database", "broken", says, "Run: python -m app migrate")
@@ -90,9 +106,16 @@ async def extensions(services: Services) -> Finding:
 async def redis(services: Services) -> Finding:
     """The fast lane."""
     if services.redis is None:
-        return Finding("redis", "warning", "not set up; jobs start up to a minute late", "Set REDIS_URL.")
+        return Finding(
+            "redis", "warning", "not set up; jobs start up to a minute late", "Set REDIS_URL."
+        )
     if not await services.redis.answers():
-        return Finding("redis", "warning", "does not answer; jobs start up to a minute late", "Start Redis, or change REDIS_URL.")
+        return Finding(
+            "redis",
+            "warning",
+            "does not answer; jobs start up to a minute late",
+            "Start Redis, or change REDIS_URL.",
+        )
     return Finding("redis", "ok", "answers")
 
 
@@ -100,20 +123,31 @@ async def storage(services: Services) -> Finding:
     """The object store."""
     part = await health.storage(services)
     if part["status"] == "off":
-        return Finding("storage", "warning", "not set up; there are no pictures", "Set S3_ENDPOINT, S3_ACCESS_KEY and S3_SECRET_KEY.")
+        return Finding(
+            "storage",
+            "warning",
+            "not set up; there are no pictures",
+            "Set S3_ENDPOINT, S3_ACCESS_KEY and S3_SECRET_KEY.",
+        )
     if part["status"] == "down":
-        return Finding("storage", "broken", "does not answer", "Start the object store, or change S3_ENDPOINT.")
+        return Finding(
+            "storage", "broken", "does not answer", "Start the object store, or change S3_ENDPOINT."
+        )
     return Finding("storage", "ok", "answers")
 
 
 async def mail(services: Services) -> Finding:
     """Where letters go."""
     if not services.settings.smtp_url:
-        where = "letters are shown at /dev/mail" if services.settings.is_local else "nobody can sign in"
+        where = (
+            "letters are shown at /dev/mail" if services.settings.is_local else "nobody can sign in"
+        )
         state = "off" if services.settings.is_local else "broken"
         return Finding("mail", state, f"no mail server; {where}", "Set SMTP_URL to send mail.")
     part = await health.mail(services)
-    return Finding("mail", "ok" if part["status"] == "up" else "warning", f"{part['queued']} letters wait")
+    return Finding(
+        "mail", "ok" if part["status"] == "up" else "warning", f"{part['queued']} letters wait"
+    )
 
 
 async def secrets(services: Services) -> Finding:
@@ -122,15 +156,27 @@ async def secrets(services: Services) -> Finding:
     names = ("JWT_SESSION_SECRET", "LINK_SECRET", "CLICK_KEYS", "SECRET_KEYS")
     missing = [name for name in names if len(getattr(settings, name.lower())) < 32]
     if missing:
-        return Finding("secrets", "broken", f"missing: {', '.join(missing)}", f"Set {missing[0]} to 64 random hex digits, or start once with ENVIRONMENT=dev.")
+        return Finding(
+            "secrets",
+            "broken",
+            f"missing: {', '.join(missing)}",
+            f"Set {missing[0]} to 64 random hex digits, or start once with ENVIRONMENT=dev.",
+        )
     return Finding("secrets", "ok", "all there")
 
 
 async def weather(services: Services) -> Finding:
     """How the weather services stand in this installation."""
     if not services.settings.site_place:
-        return Finding("weather", "off", "no place for visitors", "Set SITE_PLACE, for example 45.50,-73.57,Montréal")
-    return Finding("weather", "ok", f"visitors see {services.settings.site_place.split(',', 2)[-1]}")
+        return Finding(
+            "weather",
+            "off",
+            "no place for visitors",
+            "Set SITE_PLACE, for example 45.50,-73.57,Montréal",
+        )
+    return Finding(
+        "weather", "ok", f"visitors see {services.settings.site_place.split(',', 2)[-1]}"
+    )
 
 
 async def workers(services: Services) -> Finding:
@@ -138,18 +184,30 @@ async def workers(services: Services) -> Finding:
     part = await health.workers(services)
     live = sorted(name for name, family in part["families"].items() if family["live"])
     if not live:
-        return Finding("workers", "warning", "no worker runs; feeds and weather stand still", "Run: python -m app work")
+        return Finding(
+            "workers",
+            "warning",
+            "no worker runs; feeds and weather stand still",
+            "Run: python -m app work",
+        )
     return Finding("workers", "ok", f"live: {', '.join(live)}")
 
 
 async def chromium(services: Services) -> Finding:
     """The browser, which later captures pages and today runs the browser tests."""
     path: Any = shutil.which("chromium") or shutil.which("chromium-browser")
-    return Finding("chromium", "ok" if path else "off", path or "not installed; only the browser tests need it")
+    return Finding(
+        "chromium", "ok" if path else "off", path or "not installed; only the browser tests need it"
+    )
 
 
 async def disk(services: Services) -> Finding:
     """Room for what comes."""
     part = await health.disk(services)
     state = "ok" if part["status"] == "up" else "warning"
-    return Finding("disk", state, f"{part['free_ratio']:.0%} free", "" if state == "ok" else "Make room on the disk of var/.")
+    return Finding(
+        "disk",
+        state,
+        f"{part['free_ratio']:.0%} free",
+        "" if state == "ok" else "Make room on the disk of var/.",
+    )

@@ -25,7 +25,9 @@ PARSERS = "app.domain.homepage.feed_documents.child"
 
 
 @contextlib.asynccontextmanager
-async def open_services(settings: Settings, *, pool_size: int | None = None) -> AsyncIterator[Services]:
+async def open_services(
+    settings: Settings, *, pool_size: int | None = None
+) -> AsyncIterator[Services]:
     """Everything a process works with, closed at the end. Nothing has to be up for it to start."""
     pool = await open_pool(settings, size=pool_size)
     lane = Lane.at(settings.redis_url) if settings.redis_url else None
@@ -76,4 +78,7 @@ def outside(settings: Settings) -> dict[str, Any]:
 def guard_hosts(text: str) -> dict[str, tuple[str, int]]:
     """GUARD_HOSTS as a mapping: name=127.0.0.1:8081,…"""
     pairs = [part.split("=", 1) for part in text.split(",") if "=" in part]
-    return {name.strip(): (place.rsplit(":", 1)[0], int(place.rsplit(":", 1)[1])) for name, place in pairs}
+    return {
+        name.strip(): (place.rsplit(":", 1)[0], int(place.rsplit(":", 1)[1]))
+        for name, place in pairs
+    }

@@ -68,11 +68,6 @@ WINDS = ("N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE",
 # fmt: on
 
 
-def wind_name(degrees: float) -> str:
-    """Return which of the 16 winds blows from so many degrees."""
-    return WINDS[round(degrees / 22.5) % 16]
-
-
 def wind_degrees(name: str) -> int | None:
     """Return from how many degrees a wind of the 16 blows, or null for calm and the like."""
     name = name.strip().upper()

@@ -26,6 +26,10 @@ SAID: dict[str, tuple[str, str, str | None]] = {
     "feed_added": ("success", "You read this feed now.", None),
     "feed_removed": ("success", "You do not read this feed any more.", "/feeds/{}/subscription"),
     "feed_suggested": ("success", "Suggested. The operators will look at it.", None),
+    "job_retried": ("success", "The job runs again now.", None),
+    "job_cancelled": ("success", "The job is cancelled.", None),
+    "job_deleted": ("success", "The job is forgotten.", None),
+    "job_written": ("success", "The job is written. It runs in its turn.", None),
     "undone": ("success", "Undone.", None),
 }
 

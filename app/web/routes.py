@@ -23,6 +23,8 @@ from app.domain.homepage.weather_places import (
     Suggestions,
     WeatherPlace,
 )
+from app.domain.platform.jobs.console import Job, JobList
+from app.domain.platform.jobs.overviews import LineList, QueueList, TypeList, WorkerList
 from app.web import assets, cabinet, live, openapi, sight
 from app.web.homepage import (
     feed_checks,
@@ -38,7 +40,7 @@ from app.web.homepage import (
     search,
     weather,
 )
-from app.web.platform import account, bootstrap, media, outbox, sign_in
+from app.web.platform import account, bootstrap, jobs, media, outbox, sign_in
 from app.web.profiles import clicks
 from app.web.routing import DELETE, GET, PATCH, POST, PUT, Endpoint
 
@@ -164,7 +166,30 @@ SEARCH: list[Endpoint] = [
 ]
 
 # Admin --------------------------------------------------------------------------------------------------------------
-JOBS: list[Endpoint] = []
+JOBS: list[Endpoint] = [
+    GET("/admin/jobs", jobs.show, JobList),
+    POST("/admin/jobs", jobs.run, jobs.ByHand, jobs.Accepted),
+    POST("/admin/jobs/trigger", jobs.run, jobs.ByHand, jobs.Accepted),
+    POST(
+        "/admin/jobs/trigger-feed-refresh",
+        jobs.trigger_feed_refresh,
+        jobs.FeedRefresh,
+        jobs.Accepted,
+    ),
+    GET("/admin/jobs/types", jobs.show_types, TypeList),
+    PUT("/admin/jobs/types/{type}/pause", jobs.pause, jobs.Pause, TypeList),
+    DELETE("/admin/jobs/types/{type}/pause", jobs.resume, TypeList),
+    GET("/admin/jobs/schedules", jobs.show_schedules, LineList),
+    POST("/admin/jobs/schedules/{name}/runs", jobs.run_schedule, shows=jobs.Accepted),
+    GET("/admin/jobs/workers", jobs.show_workers, WorkerList),
+    GET("/admin/jobs/{id:int}", jobs.show_one, Job),
+    DELETE("/admin/jobs/{id:int}", jobs.delete),
+    POST("/admin/jobs/{id:int}/retries", jobs.retry, jobs.WithReason, Job),
+    POST("/admin/jobs/{id:int}/cancellation", jobs.cancel, jobs.WithReason, Job),
+    GET("/admin/queues", jobs.show_queues, QueueList),
+    PUT("/admin/queues/{queue}/pause", jobs.pause, jobs.Pause, QueueList),
+    DELETE("/admin/queues/{queue}/pause", jobs.resume, QueueList),
+]
 
 ENDPOINTS: list[Endpoint] = [
     *SIGHT,

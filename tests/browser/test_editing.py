@@ -53,7 +53,7 @@ def placed(page: Page, act: Callable[[], None]) -> None:
     """Do something that the server answers with the page as it then stands."""
     with page.expect_response(lambda answer: answer.url.endswith("/place")):
         act()
-    page.wait_for_function("!document.querySelector('#arranged[aria-busy]')")
+    expect(page.locator("#arranged[aria-busy]")).to_have_count(0)
 
 
 def by_mouse(page: Page, selector: str, columns: int, rows: int) -> None:

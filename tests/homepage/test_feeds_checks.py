@@ -39,6 +39,7 @@ async def test_an_address_of_a_feed_shows_its_newest_items_to_choose(
 ) -> None:
     publisher.put("/feed", rss([item(f"News {n}", n) for n in range(1, 9)]))
     check = await looked(ada, f"{HOST}/feed")
+    token = check["token"]
     [found] = check["candidates"]
     assert (check["state"], found["title"], found["url"]) == (
         "found",
@@ -46,11 +47,9 @@ async def test_an_address_of_a_feed_shows_its_newest_items_to_choose(
         f"https://{HOST}/feed",
     )
     assert [one["title"] for one in found["items"]] == [f"News {n}" for n in range(1, 6)]
-    page = await ada.get(f"/feeds/checks/{check['token']}")
+    page = await ada.get(f"/feeds/checks/{token}")
     assert "News 1" in page.text and "Add feed" in page.text
-    chosen = await ada.post(
-        f"/feeds/checks/{check['token']}/choices", {"choice": "0", "folder": "Mornings"}
-    )
+    chosen = await ada.post(f"/feeds/checks/{token}/choices", {"choice": "0", "folder": "Mornings"})
     [mine] = (await ada.json("GET", "/api/feeds")).json()["items"]
     assert (
         chosen.headers["location"] == f"/feeds/{mine['feed_id']}" and mine["folder"] == "Mornings"
@@ -91,10 +90,11 @@ async def test_a_page_without_feeds_costs_eight_requests_at_most_and_says_so(
 ) -> None:
     publisher.put("/", "<html><body>Hello</body></html>", content_type="text/html")
     check = await looked(ada, HOST)
+    token = check["token"]
     assert (check["state"], check["code"]) == ("failed", "no_feed")
     assert check["sentence"] == "We found a web page there, but no feed."
     assert len(publisher.asked) <= 8
-    assert "Another address" in (await ada.get(f"/feeds/checks/{check['token']}")).text
+    assert "Another address" in (await ada.get(f"/feeds/checks/{token}")).text
 
 
 @pytest.mark.parametrize(("url", "code"), [
@@ -121,6 +121,7 @@ async def test_a_key_in_the_address_makes_the_feed_private_and_stays_hidden(
 ) -> None:
     publisher.put("/feed", rss([item("One")]))
     check = await looked(ada, f"https://{HOST}/feed?api_key=hush-hush")
+    token = check["token"]
     assert check["candidates"][0]["private"] and "hush" not in str(check)
     stored = await ada.services.db.fetchval(
         "SELECT string_agg(feed_checks::text, '') FROM feed_checks"
@@ -128,7 +129,7 @@ async def test_a_key_in_the_address_makes_the_feed_private_and_stays_hidden(
     jobs = await ada.services.db.fetchval(
         "SELECT string_agg(delayed_jobs::text, '') FROM delayed_jobs"
     )
-    await ada.post(f"/feeds/checks/{check['token']}/choices", {"choice": "0"})
+    await ada.post(f"/feeds/checks/{token}/choices", {"choice": "0"})
     [mine] = (await ada.json("GET", "/api/feeds")).json()["items"]
     feeds = await ada.services.db.fetchval("SELECT string_agg(feeds::text, '') FROM feeds")
     assert mine["visibility"] == "private" and "hush" not in stored + jobs + feeds
@@ -137,11 +138,10 @@ async def test_a_key_in_the_address_makes_the_feed_private_and_stays_hidden(
 async def test_a_check_is_its_asker_s_alone(ada: Browser, publisher: Publisher) -> None:
     publisher.put("/feed", rss([item("One")]))
     check = await looked(ada, f"https://{HOST}/feed")
+    token = check["token"]
     await ada.sign_in(await member(ada.services, "grace@example.org"))
-    assert (await ada.get(f"/feeds/checks/{check['token']}")).status_code == 404
-    assert (
-        await ada.post(f"/feeds/checks/{check['token']}/choices", {"choice": "0"})
-    ).status_code == 404
+    assert (await ada.get(f"/feeds/checks/{token}")).status_code == 404
+    assert (await ada.post(f"/feeds/checks/{token}/choices", {"choice": "0"})).status_code == 404
 
 
 async def test_the_page_asks_again_while_the_look_lasts_also_without_script(ada: Browser) -> None:
@@ -172,10 +172,11 @@ async def test_a_feed_that_is_switched_off_here_is_not_taken_up(
 ) -> None:
     publisher.put("/feed", rss([item("One")]), host=OTHER_HOST)
     check = await looked(ada, f"https://{OTHER_HOST}/feed")
+    token = check["token"]
     key = await ada.services.db.fetchval("SELECT count(*) FROM feeds")
-    await ada.json("POST", f"/api/feeds/checks/{check['token']}/choices", {"choice": 0})
+    await ada.json("POST", f"/api/feeds/checks/{token}/choices", {"choice": 0})
     await ada.services.db.execute("UPDATE feeds SET state = 'disabled', next_fetch_at = NULL")
-    refused = await ada.json("POST", f"/api/feeds/checks/{check['token']}/choices", {"choice": 0})
+    refused = await ada.json("POST", f"/api/feeds/checks/{token}/choices", {"choice": 0})
     assert (refused.status_code, refused.json()["code"]) == (409, "not_offered") and key == 0
 
 

@@ -1,9 +1,12 @@
 """Fetching: what one attempt makes of a feed, its items and its next turn (chapter 20 rules 18–24)."""
 
+import asyncio
 import dataclasses
 from datetime import timedelta
 from typing import Any
 
+from app.config import Settings
+from app.db import Database, open_pool
 from app.domain.homepage import feed_additions, feed_fetching
 from app.services import Services
 from tests.homepage.publisher import HOST, NOW, Publisher, item, rss
@@ -121,16 +124,42 @@ async def test_an_equal_body_is_not_read_again(
     assert feed["error_code"] is None and await titles(reaching, feed_id) == ["Bridge opens"]
 
 
-async def test_two_workers_with_one_feed_store_each_item_once(
+async def test_a_feed_that_is_not_due_any_more_is_left_alone(
     reaching: Services, publisher: Publisher
 ) -> None:
     publisher.put("/feed", rss([item("Bridge opens"), item("Rain ends", 2)]))
     feed_id = await added(reaching)
     due = await reaching.db.fetchval("SELECT next_fetch_at FROM feeds WHERE id = $1", feed_id)
-    await feed_fetching.refresh(reaching, feed_id, due.isoformat())
-    await feed_fetching.refresh(reaching, feed_id, due.isoformat())
+    for _ in range(2):
+        await feed_fetching.refresh(reaching, feed_id, due.isoformat())
     assert await titles(reaching, feed_id) == ["Bridge opens", "Rain ends"]
     assert len(publisher.asked) == 1
+
+
+async def test_workers_that_come_back_together_store_each_item_once(
+    settings: Settings, reaching: Services, publisher: Publisher
+) -> None:
+    publisher.put("/feed", rss([item("Bridge opens"), item("Rain ends", 2)]))
+    pool = await open_pool(settings, size=4)
+    services = dataclasses.replace(reaching, db=Database(pool))
+    try:
+        feed_id = await added(services)
+        due = await services.db.fetchval("SELECT next_fetch_at FROM feeds WHERE id = $1", feed_id)
+        await asyncio.gather(
+            *(feed_fetching.refresh(services, feed_id, due.isoformat()) for _ in range(4))
+        )
+        assert await titles(services, feed_id) == ["Bridge opens", "Rain ends"]
+        assert (
+            await services.db.fetchval(
+                "SELECT count(*) FROM feed_fetches WHERE feed_id = $1", feed_id
+            )
+            == 1
+        )
+        assert len(publisher.asked) == 4
+    finally:
+        # Unlike other tests this one commits, so that its workers see one another.
+        await services.db.execute("TRUNCATE users, feeds, stories RESTART IDENTITY CASCADE")
+        await pool.close()
 
 
 async def test_the_first_fetch_takes_the_newest_and_old_items_stay_out(

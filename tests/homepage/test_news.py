@@ -139,4 +139,5 @@ async def test_the_list_takes_two_or_three_queries(services: Services) -> None:
     who, asked = await member(services), []
     services.db.connection.add_query_logger(lambda record: asked.append(record.query))
     await news.latest(services, who, NewsQuery())
-    assert len(asked) <= 3
+    # A fresh connection looks up types once; that is not ours.
+    assert len([query for query in asked if "typeinfo_tree" not in query]) <= 3

@@ -58,7 +58,8 @@ def sources(services: Services) -> tuple[Services, Source, Source]:
 
 
 async def seen(services: Services, who: Any = None) -> weather.WeatherWidget:
-    return await weather.widget(services, who, weather.WeatherSettings())
+    [found] = await weather.filled(services, who, [weather.WeatherSettings()])
+    return found
 
 
 @pytest.mark.parametrize(("country", "nws_asked"), [("US", 1), ("PR", 1), ("CA", 0), (None, 0)])

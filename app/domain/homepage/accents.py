@@ -16,7 +16,10 @@ def channels(colour: str) -> tuple[float, float, float]:
 
 def luminance(colour: str) -> float:
     """Relative luminance, WCAG 2.2."""
-    parts = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels(colour)]
+    parts = [
+        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+        for value in channels(colour)
+    ]
     return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
 
 
@@ -33,7 +36,9 @@ def readable(colour: str, ground: str) -> str:
     away = -1 if luminance(ground) > 0.18 else 1
     for step in range(STEPS + 1):
         moved = min(max(light + away * step / STEPS, 0.0), 1.0)
-        red, green, blue = (round(255 * part) for part in colorsys.hls_to_rgb(hue, moved, saturation))
+        red, green, blue = (
+            round(255 * part) for part in colorsys.hls_to_rgb(hue, moved, saturation)
+        )
         candidate = f"#{red:02x}{green:02x}{blue:02x}"
         if contrast(candidate, ground) >= CONTRAST:
             return candidate

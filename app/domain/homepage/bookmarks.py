@@ -23,11 +23,18 @@ class Imported(msgspec.Struct):
 
 def written(items: list[Link]) -> str:
     """The links as a bookmark file, a folder a list."""
-    lines = ["<!DOCTYPE NETSCAPE-Bookmark-file-1>", '<META HTTP-EQUIV="Content-Type" CONTENT="text/html; charset=UTF-8">']
+    lines = [
+        "<!DOCTYPE NETSCAPE-Bookmark-file-1>",
+        '<META HTTP-EQUIV="Content-Type" CONTENT="text/html; charset=UTF-8">',
+    ]
     lines += ["<TITLE>Bookmarks</TITLE>", "<H1>Bookmarks</H1>", "<DL><p>"]
     for name in dict.fromkeys(item.list for item in items):
         lines += [f"    <DT><H3>{escape(name)}</H3>", "    <DL><p>"]
-        lines += [f'        <DT><A HREF="{escape(i.url)}">{escape(i.title)}</A>' for i in items if i.list == name]
+        lines += [
+            f'        <DT><A HREF="{escape(i.url)}">{escape(i.title)}</A>'
+            for i in items
+            if i.list == name
+        ]
         lines.append("    </DL><p>")
     return "\n".join([*lines, "</DL><p>", ""])
 
@@ -35,11 +42,17 @@ def written(items: list[Link]) -> str:
 def parsed(content: bytes) -> list[tuple[str, str, str]]:
     """List, title and address of each link of a bookmark file. Raises Invalid."""
     if len(content) > 1_000_000 or b"\x00" in content:
-        raise Invalid("This file is too large.", errors={"file": "A bookmark file has at most 1 MB."})
+        raise Invalid(
+            "This file is too large.", errors={"file": "A bookmark file has at most 1 MB."}
+        )
     try:
-        tree = lxml_html.document_fromstring(content, parser=lxml_html.HTMLParser(encoding="utf-8", no_network=True))
+        tree = lxml_html.document_fromstring(
+            content, parser=lxml_html.HTMLParser(encoding="utf-8", no_network=True)
+        )
     except (lxml_html.etree.LxmlError, ValueError):
-        raise Invalid("This is not a bookmark file.", errors={"file": "This is not a bookmark file."}) from None
+        raise Invalid(
+            "This is not a bookmark file.", errors={"file": "This is not a bookmark file."}
+        ) from None
     found, name = [], "main"
     for element in tree.iter("h3", "a"):
         if element.tag == "h3":

@@ -20,6 +20,7 @@ DURATION = Histogram(
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 15, 30),
 )
 MOST_DUE = 500
+FIRST_PICTURES = 5
 
 # A feed at rest wakes when somebody who reads it is seen again.
 WAKE = """
@@ -107,11 +108,18 @@ async def note(tx: Services, feed: Any, made: Attempt) -> None:
             stored = await store(tx, feed, made)
         await succeeded(tx, feed, made, changed=bool(stored.new or stored.changed))
     await tx.db.execute(FETCHED, feed["id"], made.status, made.ms, made.size, stored.new, made.code)
-    if stored.pictured and feed["watched"] and tx.outside.get("s3") is not None:
-        keys = [f"item:{item_id}" for item_id in stored.pictured]
-        await tx.enqueue_many("make_thumbnail", [(item,) for item in stored.pictured], keys=keys)
+    if feed["watched"] and tx.outside.get("s3") is not None:
+        await wish_pictures(tx, stored.pictured)
     if made.code is None:
         await feed_moves.follow(tx, feed, made.permanent_url)
+
+
+async def wish_pictures(tx: Services, pictured: list[int]) -> None:
+    """Write a job a picture. A host is asked once a second, so the newest of each feed go before all others."""
+    for part, priority in ((pictured[:FIRST_PICTURES], 4), (pictured[FIRST_PICTURES:], 6)):
+        keys = [f"item:{item_id}" for item_id in part]
+        calls = [(item_id,) for item_id in part]
+        await tx.enqueue_many("make_thumbnail", calls, keys=keys, priority=priority)
 
 
 async def store(tx: Services, feed: Any, made: Attempt) -> feed_items.Stored:

@@ -199,7 +199,7 @@ def health(row: Any) -> Health:
         case "failing":
             return Health("failing", reason, code, since, next_try)
     if row["failures"] or code:
-        return Health("ageing", reason, code, since, next_try)
+        return Health("ageing" if row["last_ok_at"] else "failing", reason, code, since, next_try)
     if row["last_ok_at"] is None:
         return Health("waiting", "First look under way.")
     if next_try is None:

@@ -1,6 +1,7 @@
 """Quick links: the places one person goes every day, in lists, in their own order."""
 
 import re
+from collections.abc import Sequence
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -72,10 +73,16 @@ async def mine(services: Services, who: Reader | None, name: str | None = None) 
     return LinkList([Link(**dict(row)) for row in rows], len(rows))
 
 
-async def widget(services: Services, who: Reader | None, settings: LinksSettings) -> LinksWidget:
-    """One list as a widget."""
-    found = await mine(services, who, settings.list)
-    return LinksWidget(found.items, "fresh" if found.items else "empty", settings.list)
+async def filled(
+    services: Services, who: Reader | None, wishes: Sequence[LinksSettings]
+) -> list[LinksWidget]:
+    """The lists that the widgets of one page show."""
+    items = (await mine(services, who)).items
+    lists = [[link for link in items if link.list == wish.list] for wish in wishes]
+    return [
+        LinksWidget(found, "fresh" if found else "empty", wish.list)
+        for found, wish in zip(lists, wishes, strict=True)
+    ]
 
 
 ADD = """
@@ -104,8 +111,15 @@ def checked_url(text: str) -> str:
     if not re.match(r"^[a-zA-Z][a-zA-Z0-9+.-]*:", url) or re.match(r"^[\w.-]+:\d+(/|$)", url):
         url = f"https://{url}"
     parts = urlsplit(url)
-    if parts.scheme.lower() not in ("http", "https") or not parts.hostname or any(ord(sign) < 33 for sign in url):
-        raise Invalid("Please check the address.", errors={"url": "Please give an address that begins with http:// or https://."})
+    if (
+        parts.scheme.lower() not in ("http", "https")
+        or not parts.hostname
+        or any(ord(sign) < 33 for sign in url)
+    ):
+        raise Invalid(
+            "Please check the address.",
+            errors={"url": "Please give an address that begins with http:// or https://."},
+        )
     return url
 
 

@@ -71,7 +71,10 @@ async def add(services: Services, who: Reader, new: NewFilter) -> FilterList:
         raise Invalid("Please name a word.", errors={"value": "Please name a word."})
     await rate_limits.spend(services, who, "news_mark")
     async with services.tx() as tx:
-        if await tx.db.fetchval(ADD, who.id, new.kind, new.feed_id, value, new.until, CEILING) is None:
+        if (
+            await tx.db.fetchval(ADD, who.id, new.kind, new.feed_id, value, new.until, CEILING)
+            is None
+        ):
             raise Conflict(f"You have {CEILING} filters. Remove one to add another.")
         await versions.bump(tx, who.id, "news")
         return await mine(tx, who)
@@ -81,7 +84,9 @@ async def remove(services: Services, who: Reader, filter_id: int) -> FilterList:
     """Remove one rule. Raises NotFound."""
     async with services.tx() as tx:
         gone = await tx.db.fetchval(
-            "DELETE FROM news_filters WHERE id = $1 AND user_id = $2 RETURNING id", filter_id, who.id
+            "DELETE FROM news_filters WHERE id = $1 AND user_id = $2 RETURNING id",
+            filter_id,
+            who.id,
         )
         if gone is None:
             raise NotFound("This filter is gone already.")

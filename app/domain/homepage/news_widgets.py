@@ -1,12 +1,16 @@
 """News on the front page: the paper of all my feeds, and one feed or folder by itself."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
-from app.domain.homepage import feed_errors, news
-from app.domain.homepage.news import NewsQuery, Story
-from app.domain.homepage.widget_types import FeedSettings, NewsSettings
+from app.domain.homepage import feed_errors, news, news_filters, news_rows
+from app.domain.homepage.news import Story
+from app.domain.homepage.news_rows import NewsQuery
+from app.domain.homepage.widget_types import NewsSettings
 from app.domain.platform.readers import Reader
 from app.services import Services
 
@@ -26,57 +30,90 @@ class NewsWidget(msgspec.Struct):
     more: str = "/news"
 
 
+UNCHOSEN = NewsWidget(
+    [],
+    "empty",
+    None,
+    sentence="Choose a feed or a folder in this widget's settings.",
+    more="/feeds",
+)
+
+# The health of each of the reader's feeds; every widget of a page takes its share of these rows.
 HEALTH = """
-SELECT count(*) AS feeds, max(f.last_ok_at) AS last_ok_at, min(f.next_fetch_at) AS next_fetch_at,
-       count(*) FILTER (WHERE f.failures > 0) AS failing, max(f.error_code) AS error_code, min(f.title) AS title
+SELECT f.id, coalesce(s.title, f.title) AS title, s.folder, f.last_ok_at, f.next_fetch_at, f.failures, f.error_code
 FROM feeds f
 LEFT JOIN feed_subscriptions s ON s.feed_id = f.id AND s.user_id = $1
 WHERE s.unsubscribed_at IS NULL
     AND (s.user_id IS NOT NULL OR (NOT $2 AND f.default_on AND f.visibility = 'listed'))
-    AND ($3::bigint IS NULL OR f.id = $3) AND ($4::text IS NULL OR s.folder = $4)
 """
 
 
-async def paper(services: Services, who: Reader | None, settings: NewsSettings) -> NewsWidget:
-    """The news of all the reader's feeds, or of one tag."""
-    asked = NewsQuery(tag=settings.tag, unread=settings.unread or None, limit=settings.count)
-    more = f"/news?tag={settings.tag}" if settings.tag else "/news"
-    return await filled(services, who, asked, "news_feed", settings.look, more)
+async def filled(services: Services, who: Reader | None, wishes: Sequence[Any]) -> list[NewsWidget]:
+    """What the news and feed widgets of one page show, with few statements for all of them together."""
+    asked = [query_of(wish) for wish in wishes]
+    feeds = await services.db.fetch(HEALTH, who.id if who else 0, who is not None and who.is_member)
+    sieve = news_filters.sieve_of((await news_filters.mine(services, who)).items)
+    chosen = [query for query in asked if query is not None]
+    lists = iter(await news_rows.of_lists(services, who, chosen, sieve, len(feeds)))
+    return [
+        shown(services, wish, query, next(lists), feeds) if query is not None else UNCHOSEN
+        for wish, query in zip(wishes, asked, strict=True)
+    ]
 
 
-async def one_feed(services: Services, who: Reader | None, settings: FeedSettings) -> NewsWidget:
-    """One feed or one folder; with neither chosen, a sentence that says so."""
-    if settings.feed_id is None and settings.folder is None:
-        return NewsWidget([], "empty", None, sentence="Choose a feed or a folder in this widget's settings.", more="/feeds")
-    asked = NewsQuery(feed=settings.feed_id, folder=settings.folder, limit=settings.count)
-    more = f"/news?feed={settings.feed_id}" if settings.feed_id else f"/news?folder={settings.folder}"
-    return await filled(services, who, asked, "rss_feed", "list", more)
+def query_of(wish: Any) -> NewsQuery | None:
+    """What a widget's settings ask for; None when neither feed nor folder is chosen."""
+    if isinstance(wish, NewsSettings):
+        return NewsQuery(tag=wish.tag, unread=wish.unread or None, limit=wish.count)
+    if wish.feed_id is None and wish.folder is None:
+        return None
+    return NewsQuery(feed=wish.feed_id, folder=wish.folder, limit=wish.count)
 
 
-async def filled(
-    services: Services, who: Reader | None, asked: NewsQuery, container: str, look: str, more: str
+def shown(
+    services: Services, wish: Any, asked: NewsQuery, rows: list[Any], feeds: list[Any]
 ) -> NewsWidget:
-    """The stories, with the health of the feeds they come from."""
-    page = await news.latest(services, who, asked, container)
-    health = await services.db.fetchrow(
-        HEALTH, who.id if who else 0, who is not None and who.is_member, asked.feed, asked.folder
-    )
-    state, sentence = standing(bool(page.items), dict(health), datetime.now(UTC))
-    title = health["title"] if asked.feed else asked.folder
+    """One widget: its stories, with the health of the feeds they come from."""
+    container = "news_feed" if isinstance(wish, NewsSettings) else "rss_feed"
+    items = [news.story(services, row, container, place) for place, row in enumerate(rows)]
+    own = [
+        feed
+        for feed in feeds
+        if asked.feed in (None, feed["id"]) and asked.folder in (None, feed["folder"])
+    ]
+    state, sentence = standing(bool(items), own, datetime.now(UTC))
     return NewsWidget(
-        page.items, state, health["last_ok_at"], look, sentence, health["next_fetch_at"] if sentence else None, title, more
+        items,
+        state,
+        max((feed["last_ok_at"] for feed in own if feed["last_ok_at"]), default=None),
+        wish.look if isinstance(wish, NewsSettings) else "list",
+        sentence,
+        min((feed["next_fetch_at"] for feed in own if feed["next_fetch_at"]), default=None)
+        if sentence
+        else None,
+        own[0]["title"] if asked.feed and own else asked.folder,
+        more_of(asked),
     )
 
 
-def standing(has_items: bool, health: dict[str, object], now: datetime) -> tuple[str, str]:
+def more_of(asked: NewsQuery) -> str:
+    """Where the whole list is."""
+    if asked.feed:
+        return f"/news?feed={asked.feed}"
+    if asked.folder:
+        return f"/news?folder={quote(asked.folder)}"
+    return f"/news?tag={asked.tag}" if asked.tag else "/news"
+
+
+def standing(has_items: bool, feeds: Sequence[Any], now: datetime) -> tuple[str, str]:
     """The state of a news widget and its one sentence."""
-    last_ok = health["last_ok_at"]
-    if not health["feeds"]:
+    if not feeds:
         return "empty", "No feeds yet. Find some that you like."
-    if health["failing"] == health["feeds"]:
-        reason = feed_errors.sentence(str(health["error_code"] or "timeout"))
+    if all(feed["failures"] for feed in feeds):
+        reason = feed_errors.sentence(str(feeds[0]["error_code"]))
         return ("failing" if has_items else "waiting"), reason
-    if not isinstance(last_ok, datetime):
+    last_ok = max((feed["last_ok_at"] for feed in feeds if feed["last_ok_at"]), default=None)
+    if last_ok is None:
         return "waiting", "First look under way"
     if not has_items:
         return "empty", "Nothing new. You have read it all, or your filters leave nothing."

@@ -1,6 +1,7 @@
 """Notes: a text of one's own in Markdown, without HTML, cleaned when it is shown."""
 
 import functools
+from collections.abc import Sequence
 
 import msgspec
 import nh3
@@ -10,7 +11,23 @@ from app.domain.homepage.widget_types import NoteSettings
 from app.domain.platform.readers import Reader
 from app.services import Services
 
-TAGS = {"p", "br", "a", "em", "strong", "ul", "ol", "li", "blockquote", "code", "pre", "h2", "h3", "h4", "hr"}
+TAGS = {
+    "p",
+    "br",
+    "a",
+    "em",
+    "strong",
+    "ul",
+    "ol",
+    "li",
+    "blockquote",
+    "code",
+    "pre",
+    "h2",
+    "h3",
+    "h4",
+    "hr",
+}
 
 
 class NoteWidget(msgspec.Struct):
@@ -20,13 +37,23 @@ class NoteWidget(msgspec.Struct):
     state: str
 
 
-async def widget(services: Services, who: Reader | None, settings: NoteSettings) -> NoteWidget:
-    """The note of one widget."""
-    return NoteWidget(html_of(settings.text), "fresh" if settings.text.strip() else "empty")
+async def filled(
+    services: Services, who: Reader | None, wishes: Sequence[NoteSettings]
+) -> list[NoteWidget]:
+    """The notes of one page."""
+    return [
+        NoteWidget(html_of(wish.text), "fresh" if wish.text.strip() else "empty") for wish in wishes
+    ]
 
 
 @functools.lru_cache(maxsize=512)
 def html_of(text: str) -> str:
     """Markdown as cleaned HTML; links say that they are not ours (chapter 10 rule 50)."""
     html = MarkdownIt("commonmark", {"html": False}).render(text)
-    return nh3.clean(html, tags=TAGS, attributes={"a": {"href"}}, url_schemes={"http", "https", "mailto"}, link_rel="nofollow ugc noopener")
+    return nh3.clean(
+        html,
+        tags=TAGS,
+        attributes={"a": {"href"}},
+        url_schemes={"http", "https", "mailto"},
+        link_rel="nofollow ugc noopener",
+    )

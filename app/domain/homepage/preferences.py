@@ -104,7 +104,11 @@ def checked(doc: dict[str, Any]) -> Preferences:
     except msgspec.ValidationError as error:
         text, _, path = str(error).partition(" - at `$.")
         field = path.rstrip("`") or (text.split("`")[1] if "`" in text else "")
-        sentence = "There is no such choice." if "unknown field" in text else "Please choose one of the offered values."
+        sentence = (
+            "There is no such choice."
+            if "unknown field" in text
+            else "Please choose one of the offered values."
+        )
         raise Invalid(sentence, errors={field: sentence}) from None
 
 

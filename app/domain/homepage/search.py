@@ -1,5 +1,6 @@
 """Search: what this site has with these words, and the web engines a search can be handed to (rules 58 and 59)."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 from urllib.parse import quote
 
@@ -49,9 +50,12 @@ class SearchWidget(msgspec.Struct):
     state: str = "fresh"
 
 
-async def widget(services: Services, who: Reader | None, settings: Plain) -> SearchWidget:
-    """The search bar with the engines that can be chosen."""
-    return SearchWidget([Engine(name) for name in engines(services.settings, who)])
+async def filled(
+    services: Services, who: Reader | None, wishes: Sequence[Plain]
+) -> list[SearchWidget]:
+    """The search bars of one page, with the engines that can be chosen."""
+    known = [Engine(name) for name in engines(services.settings, who)]
+    return [SearchWidget(known) for _ in wishes]
 
 
 async def results(services: Services, who: Reader | None, asked: SearchQuery) -> Results:
@@ -60,7 +64,9 @@ async def results(services: Services, who: Reader | None, asked: SearchQuery) ->
     if not words:
         return Results("", [])
     if len(words) < 2:
-        raise Invalid("Please write at least 2 letters.", errors={"q": "Please write at least 2 letters."})
+        raise Invalid(
+            "Please write at least 2 letters.", errors={"q": "Please write at least 2 letters."}
+        )
     await rate_limits.spend(services, who, "search")
     limit = asked.limit if asked.kind == "news" else TOP
     async with services.held() as held:
@@ -79,7 +85,11 @@ async def nearer(services: Services, words: str) -> str | None:
 def engines(settings: Settings, who: Reader | None) -> dict[str, str]:
     """Names and https templates of web engines: the site's, then the reader's own."""
     lines = [part.split("=", 1) for part in settings.search_engines.split(";") if "=" in part]
-    found = {name.strip(): template.strip() for name, template in lines if template.strip().startswith("https://")}
+    found = {
+        name.strip(): template.strip()
+        for name, template in lines
+        if template.strip().startswith("https://")
+    }
     own = (who.preferences.get("search_engine") or {}) if who else {}
     if own.get("template"):
         found[own.get("name") or "My engine"] = own["template"]

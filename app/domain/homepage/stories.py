@@ -36,13 +36,13 @@ LEFT JOIN news_watermarks everything ON everything.user_id = $1 AND everything.f
 LEFT JOIN news_watermarks this ON this.user_id = $1 AND this.feed_id = f.id
 WHERE (f.visibility = 'listed' OR f.owner_id = $1 OR s.user_id IS NOT NULL)
 """
-BY_ID = f"{SEEN} AND i.story_id = $2 ORDER BY i.published_at LIMIT 1"  # noqa: S608
-BY_ITEM = f"{SEEN} AND i.id = $2"  # noqa: S608
+BY_ID = f"{SEEN} AND i.story_id = $2 ORDER BY i.published_at LIMIT 1"
+BY_ITEM = f"{SEEN} AND i.id = $2"
 SAVED = f"""{SEEN} AND st.saved_at IS NOT NULL AND ($2::timestamptz IS NULL OR (st.saved_at, i.id) < ($2, $3))
-ORDER BY st.saved_at DESC, i.id DESC LIMIT $4"""  # noqa: S608
+ORDER BY st.saved_at DESC, i.id DESC LIMIT $4"""
 SEARCH = f"""{SEEN} AND i.search @@ websearch_to_tsquery('english', $2)
     AND ($3::timestamptz IS NULL OR (i.published_at, i.id) < ($3, $4))
-ORDER BY i.published_at DESC, i.id DESC LIMIT $5"""  # noqa: S608
+ORDER BY i.published_at DESC, i.id DESC LIMIT $5"""
 
 
 async def by_id(services: Services, who: Reader | None, story_id: int) -> Story:
@@ -78,7 +78,9 @@ async def saved(services: Services, who: Reader | None, asked: NewsQuery) -> Sav
     return Saved(items, following)
 
 
-async def found(services: Services, who: Reader | None, words: str, cursor: str | None, limit: int) -> NewsPage:
+async def found(
+    services: Services, who: Reader | None, words: str, cursor: str | None, limit: int
+) -> NewsPage:
     """Stories with these words, newest first, of what this reader may see."""
     at, item_id = news.cursor(cursor)
     rows = await services.db.fetch(SEARCH, who.id if who else 0, words, at, item_id, limit + 1)
@@ -86,7 +88,9 @@ async def found(services: Services, who: Reader | None, words: str, cursor: str 
     return NewsPage(items, following)
 
 
-def paged(services: Services, rows: list[Any], limit: int, container: str, by: str) -> tuple[list[Story], str | None]:
+def paged(
+    services: Services, rows: list[Any], limit: int, container: str, by: str
+) -> tuple[list[Story], str | None]:
     """The rows of one page as stories, and the cursor where more follow."""
     shown = [news.story(services, row, container, place) for place, row in enumerate(rows[:limit])]
     if len(rows) <= limit:

@@ -1,5 +1,6 @@
 """Weather as one person sees it: their places, and the last good word on each with its age."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -17,7 +18,9 @@ FRESH, STALE = timedelta(minutes=60), timedelta(minutes=90)
 # Printed without _total, as the documents have it.
 HITS = Counter("weather_cache_hits", "Looks at a spot whose forecast is at hand.")
 MISSES = Counter("weather_cache_misses", "Looks at a spot without a forecast.")
-STALE_SERVED = Counter("weather_cache_stale_served", "Looks at a spot whose forecast is over 90 minutes old.")
+STALE_SERVED = Counter(
+    "weather_cache_stale_served", "Looks at a spot whose forecast is over 90 minutes old."
+)
 
 
 class Now(msgspec.Struct):
@@ -96,46 +99,65 @@ def site_spot(settings: Settings) -> str | None:
     return place[1] if place else None
 
 
-PLACE = """
-SELECT name, lat || ':' || lon AS location_key FROM weather_places
-WHERE user_id = $1 AND ($2::bigint IS NULL OR id = $2) ORDER BY sort, id LIMIT 1
+MINE = """
+SELECT id, name, lat || ':' || lon AS location_key FROM weather_places WHERE user_id = $1 ORDER BY sort, id
 """
-SPOT = """
-SELECT provider, forecast, alerts, forecast_at, forecast_due_at, error_code, failures FROM weather_cache
-WHERE location_key = $1
+SPOTS = """
+SELECT location_key, provider, forecast, alerts, forecast_at, forecast_due_at, error_code, failures,
+       viewed_at < now() - interval '1 hour' AS unnoticed
+FROM weather_cache WHERE location_key = ANY($1)
 """
 
 
-async def widget(services: Services, who: Reader | None, settings: WeatherSettings) -> WeatherWidget:
-    """The weather of the reader's place, or of SITE_PLACE for those without one."""
-    name, key = await place_of(services, who, settings.place_id)
-    if key is None:
-        return WeatherWidget(None, "empty", "Add a place to see its weather.")
-    await weather_spots.watch(services, key)
-    row = await services.db.fetchrow(SPOT, key)
+async def filled(
+    services: Services, who: Reader | None, wishes: Sequence[WeatherSettings]
+) -> list[WeatherWidget]:
+    """The weather widgets of one page: the reader's places, or SITE_PLACE for those without one."""
+    places = [dict(row) for row in await services.db.fetch(MINE, who.id)] if who else []
+    chosen = [place_of(services.settings, places, wish.place_id) for wish in wishes]
+    keys = list({key for _, key in chosen if key is not None})
+    spots = (
+        {row["location_key"]: row for row in await services.db.fetch(SPOTS, keys)} if keys else {}
+    )
+    for key in keys:
+        if key not in spots or spots[key]["unnoticed"]:
+            await weather_spots.watch(services, key)
     units = who.preferences.get("units", "metric") if who else "metric"
-    found = shown(row, units, datetime.now(UTC)) if row["forecast"] else unseen(row)
+    return [
+        drawn(name, spots.get(key or ""), units, wish)
+        for (name, key), wish in zip(chosen, wishes, strict=True)
+    ]
+
+
+def drawn(name: str | None, row: Any, units: str, wish: WeatherSettings) -> WeatherWidget:
+    """One widget from the row of its spot; without a place it says what to do."""
+    if name is None:
+        return WeatherWidget(None, "empty", "Add a place to see its weather.")
+    found = (
+        shown(row, units, datetime.now(UTC)) if row is not None and row["forecast"] else unseen(row)
+    )
     found.place = name
-    found.shows_hours, found.shows_days = settings.hours, settings.days
+    found.shows_hours, found.shows_days = wish.hours, wish.days
     return found
 
 
-async def place_of(services: Services, who: Reader | None, place_id: int | None) -> tuple[str | None, str | None]:
-    """Name and spot of the place to show."""
-    row = await services.db.fetchrow(PLACE, who.id, place_id) if who else None
-    if row is None and who is not None and place_id is not None:
-        row = await services.db.fetchrow(PLACE, who.id, None)
-    if row is not None:
-        return row["name"], row["location_key"]
-    return site_place(services.settings) or (None, None)
+def place_of(
+    settings: Settings, places: Sequence[dict[str, Any]], place_id: int | None
+) -> tuple[str | None, str | None]:
+    """Name and spot of the place to show: the chosen one, else the first, else SITE_PLACE."""
+    for place in [place for place in places if place["id"] == place_id] or places:
+        return place["name"], place["location_key"]
+    return site_place(settings) or (None, None)
 
 
 def unseen(row: Any) -> WeatherWidget:
     """A spot without a forecast yet."""
     MISSES.inc()
-    if not row["error_code"]:
+    if row is None or not row["error_code"]:
         return WeatherWidget(None, "waiting", "First look under way")
-    return WeatherWidget(None, "waiting", weather_words.reason(row["error_code"]), next_try=row["forecast_due_at"])
+    return WeatherWidget(
+        None, "waiting", weather_words.reason(row["error_code"]), next_try=row["forecast_due_at"]
+    )
 
 
 def shown(row: Any, units: str, now: datetime) -> WeatherWidget:
@@ -144,8 +166,16 @@ def shown(row: Any, units: str, now: datetime) -> WeatherWidget:
     state, sentence = standing(row, now)
     (STALE_SERVED if state == "stale" else HITS).inc()
     place_zone = zone(forecast["time_zone"])
-    days = [day_of(day, units, now.astimezone(place_zone)) for day in forecast["days"] if is_ahead(day, now, place_zone)]
-    hours = [hour_of(hour, units, place_zone) for hour in forecast["hours"] if at_of(hour) > now - timedelta(hours=1)]
+    days = [
+        day_of(day, units, now.astimezone(place_zone))
+        for day in forecast["days"]
+        if is_ahead(day, now, place_zone)
+    ]
+    hours = [
+        hour_of(hour, units, place_zone)
+        for hour in forecast["hours"]
+        if at_of(hour) > now - timedelta(hours=1)
+    ]
     return WeatherWidget(
         place=None,
         state=state,

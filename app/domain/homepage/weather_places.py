@@ -80,7 +80,10 @@ async def mine(services: Services, who: Reader | None) -> PlaceList:
 async def suggestions(services: Services, who: Reader | None, typed: str) -> Suggestions:
     """At most eight places for what was typed."""
     await rate_limits.spend(services, who, "suggest")
-    found = [Suggestion(place.id, place.label) for place in await places.suggestions(services, typed[:80])]
+    found = [
+        Suggestion(place.id, place.label)
+        for place in await places.suggestions(services, typed[:80])
+    ]
     return Suggestions(found, len(found))
 
 
@@ -101,8 +104,15 @@ async def add(services: Services, who: Reader, new: NewPlace) -> WeatherPlace:
     lat, lon, name, place = await located(services, new)
     async with services.tx() as tx:
         row = await tx.db.fetchrow(
-            ADD, who.id, name[:80], round(lat, 2), round(lon, 2), place and place.id, place and place.country,
-            place and place.time_zone, CEILING,
+            ADD,
+            who.id,
+            name[:80],
+            round(lat, 2),
+            round(lon, 2),
+            place and place.id,
+            place and place.country,
+            place and place.time_zone,
+            CEILING,
         )
         if row is None:
             raise Conflict(f"You have {CEILING} places. Remove one to add another.")
@@ -115,8 +125,17 @@ async def located(services: Services, new: NewPlace) -> tuple[float, float, str,
     """Position, name and gazetteer place of a wish. Raises Invalid."""
     if new.lat is not None and new.lon is not None:
         near = await places.nearest(services, new.lat, new.lon, within_km=weather_spots.NEAR_KM)
-        return new.lat, new.lon, new.name or (near.label if near else f"{new.lat:.2f}, {new.lon:.2f}"), near
-    place = await places.by_id(services, new.city_id) if new.city_id else await first(services, new.q or "")
+        return (
+            new.lat,
+            new.lon,
+            new.name or (near.label if near else f"{new.lat:.2f}, {new.lon:.2f}"),
+            near,
+        )
+    place = (
+        await places.by_id(services, new.city_id)
+        if new.city_id
+        else await first(services, new.q or "")
+    )
     return place.lat, place.lon, new.name or place.label, place
 
 
@@ -154,7 +173,11 @@ async def change(services: Services, who: Reader, place_id: int, wish: PlaceChan
 async def remove(services: Services, who: Reader, place_id: int) -> PlaceList:
     """Remove a place. Raises NotFound."""
     async with services.tx() as tx:
-        gone = await tx.db.fetchval("DELETE FROM weather_places WHERE id = $1 AND user_id = $2 RETURNING id", place_id, who.id)
+        gone = await tx.db.fetchval(
+            "DELETE FROM weather_places WHERE id = $1 AND user_id = $2 RETURNING id",
+            place_id,
+            who.id,
+        )
         if gone is None:
             raise NotFound("This place is not on your list any more.")
         await versions.bump(tx, who.id, "weather")

@@ -21,7 +21,9 @@ FORECAST_EVERY, ALERTS_EVERY = timedelta(minutes=60), timedelta(minutes=15)
 TRY_AGAIN = timedelta(minutes=5)
 BATCH = 50
 
-REFRESHED = Counter("weather_refreshes", "Forecasts asked for, by provider and result.", ("provider", "result"))
+REFRESHED = Counter(
+    "weather_refreshes", "Forecasts asked for, by provider and result.", ("provider", "result")
+)
 
 
 def key_of(lat: float, lon: float) -> str:
@@ -86,7 +88,9 @@ async def refresh(services: Services, rows: Sequence[Any]) -> None:
     others: list[tuple[str, str | None]] = []
     for row in rows:
         country = row["country"] or await country_of(services, row["location_key"])
-        if country not in NWS_COUNTRIES or not await from_nws(services, row["location_key"], country):
+        if country not in NWS_COUNTRIES or not await from_nws(
+            services, row["location_key"], country
+        ):
             others.append((row["location_key"], country))
     if others:
         await from_open_meteo(services, others)
@@ -127,7 +131,9 @@ async def from_open_meteo(services: Services, spots: list[tuple[str, str | None]
 def wait_of(error: ServiceDown) -> timedelta:
     """When to try again: what the service asks, at least five minutes."""
     if error.code == "over_quota" and error.retry_after is None:
-        midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+        midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(
+            days=1
+        )
         return midnight - datetime.now(UTC)
     return max(TRY_AGAIN, timedelta(seconds=error.retry_after or 0))
 
@@ -162,7 +168,9 @@ WHERE location_key = ANY($1)
 """
 
 
-async def keep(services: Services, location_key: str, provider: str, country: str | None, forecast: Any) -> None:
+async def keep(
+    services: Services, location_key: str, provider: str, country: str | None, forecast: Any
+) -> None:
     """Keep one forecast as the last good value."""
     await services.db.execute(KEEP, location_key, provider, country, msgspec.to_builtins(forecast))
 

@@ -32,7 +32,7 @@ WORDS: dict[int, tuple[str, str, str]] = {
     99: ("Thunderstorm, heavy hail", "cloud-lightning", "cloud-lightning"),
 }
 UNKNOWN = ("No word on the sky", "cloud", "cloud")
-WINDS = "N NNE NE ENE E ESE SE SSE S SSW SW WSW W WNW NW NNW".split()
+WINDS = ["N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW"]
 
 REASONS: dict[str, str] = {
     "timeout": "The weather service took too long to answer.",
@@ -59,7 +59,9 @@ def wind(kmh: float | None, degrees: int | None, units: str) -> str | None:
     if kmh is None:
         return None
     name = f"{WINDS[round(degrees / 22.5) % 16]} " if degrees is not None else ""
-    return f"{name}{round(kmh * 0.621371)} mph" if units == "imperial" else f"{name}{round(kmh)} km/h"
+    return (
+        f"{name}{round(kmh * 0.621371)} mph" if units == "imperial" else f"{name}{round(kmh)} km/h"
+    )
 
 
 def degrees(celsius: float | None, units: str) -> int | None:

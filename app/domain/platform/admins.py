@@ -18,7 +18,9 @@ SELECT EXISTS (SELECT FROM users WHERE role = 'super_admin')
 ADD_LINK = """
 INSERT INTO sign_in_requests (purpose, token_hash, expires_at) VALUES ('first_admin', $1, now() + interval '24 hours')
 """
-VOID_LINKS = "UPDATE sign_in_requests SET used_at = now() WHERE purpose = 'first_admin' AND used_at IS NULL"
+VOID_LINKS = (
+    "UPDATE sign_in_requests SET used_at = now() WHERE purpose = 'first_admin' AND used_at IS NULL"
+)
 
 
 async def exists(services: Services) -> bool:
@@ -49,7 +51,10 @@ async def by_link(services: Services, token: str, email: str) -> int:
     async with services.tx() as tx:
         await lock(tx)
         if await tx.db.fetchval(USE_LINK, token_hash(token)) is None:
-            raise SignInNeeded("This link was used or is too old. Start Village again for a new one.", code="link_void")
+            raise SignInNeeded(
+                "This link was used or is too old. Start Village again for a new one.",
+                code="link_void",
+            )
         return await make(tx, address, "printed link")
 
 
@@ -106,4 +111,6 @@ async def prove(services: Services, address: str, user_id: int) -> None:
     token = secrets.token_urlsafe(24)
     await services.db.execute(UNPROVEN, user_id)
     await services.db.execute(ADD_PROOF, address, token_hash(token))
-    await mail.send(services, "verify_address", address, user_id=user_id, link=link_of(services, token))
+    await mail.send(
+        services, "verify_address", address, user_id=user_id, link=link_of(services, token)
+    )

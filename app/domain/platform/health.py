@@ -65,6 +65,7 @@ async def deep(services: Services) -> Report:
 async def looked(
     services: Services, look: Callable[[Services], Awaitable[dict[str, Any]]]
 ) -> dict[str, Any]:
+    """One look with a second to answer; what goes wrong is a part that is down."""
     try:
         async with asyncio.timeout(1):
             return await look(services)
@@ -109,7 +110,10 @@ async def redis(services: Services) -> dict[str, Any]:
     if services.redis is None:
         return {"status": "off"}
     alive = await services.redis.answers()
-    return {"status": "up" if alive else "down", "why": "Redis does not answer; jobs run from PostgreSQL"}
+    return {
+        "status": "up" if alive else "down",
+        "why": "Redis does not answer; jobs run from PostgreSQL",
+    }
 
 
 async def storage(services: Services) -> dict[str, Any]:

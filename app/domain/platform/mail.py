@@ -39,10 +39,25 @@ async def send(
     letter = services.letters(template, site_name=services.settings.site_name, **context)
     message_id = f"<{secrets.token_hex(16)}@{services.settings.mail_host}>"
     email_id: int | None = await services.db.fetchval(
-        ADD, user_id, to_address, template, kind, letter.subject, letter.text, letter.html, message_id, dedupe_key
+        ADD,
+        user_id,
+        to_address,
+        template,
+        kind,
+        letter.subject,
+        letter.text,
+        letter.html,
+        message_id,
+        dedupe_key,
     )
     if email_id is not None:
-        await services.enqueue("send_email", email_id, key=str(email_id), queue=FAMILY[kind], subjects=subjects(user_id))
+        await services.enqueue(
+            "send_email",
+            email_id,
+            key=str(email_id),
+            queue=FAMILY[kind],
+            subjects=subjects(user_id),
+        )
     return email_id
 
 
@@ -51,7 +66,9 @@ def subjects(user_id: int | None) -> tuple[str, ...]:
     return (f"member:{user_id}",) if user_id else ()
 
 
-async def send_ops_alert(services: Services, headline: str, sentence: str, once_key: str) -> int | None:
+async def send_ops_alert(
+    services: Services, headline: str, sentence: str, once_key: str
+) -> int | None:
     """Tell the operator, at most once a day under one `once_key`. Needs a transaction."""
     day = datetime.now(UTC).date().isoformat()
     return await send(

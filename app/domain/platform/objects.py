@@ -58,7 +58,17 @@ async def put(
     width, height = size or (None, None)
     sha256 = hashlib.sha256(content).digest()
     await services.db.execute(
-        BEGIN, bucket, key, subject, variant, content_type, len(content), sha256, width, height, days
+        BEGIN,
+        bucket,
+        key,
+        subject,
+        variant,
+        content_type,
+        len(content),
+        sha256,
+        width,
+        height,
+        days,
     )
     version = await store.put(BUCKETS[bucket][0], key, content, content_type)
     await services.db.execute(LIVE, bucket, key, version)

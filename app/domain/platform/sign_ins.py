@@ -34,7 +34,14 @@ async def ask(services: Services, email: str, browser: str, next_path: str) -> N
     async with services.tx() as tx:
         await tx.db.execute(VOID, address)
         await tx.db.execute(
-            ADD, address, "sign_in", token_hash(token), code_hash, token_hash(browser), next_path, 15
+            ADD,
+            address,
+            "sign_in",
+            token_hash(token),
+            code_hash,
+            token_hash(browser),
+            next_path,
+            15,
         )
         await mail.send(tx, "sign_in", address, link=link_of(services, token), code=code)
 
@@ -48,9 +55,14 @@ def checked_address(email: str) -> str:
     """The address in lower case, without surrounding space. Raises Invalid."""
     address = email.strip().lower()
     local, _, domain = address.rpartition("@")
-    plain = len(address) <= 254 and not any(sign.isspace() or sign in ",;<>()\"'" for sign in address)
+    plain = len(address) <= 254 and not any(
+        sign.isspace() or sign in ",;<>()\"'" for sign in address
+    )
     if not (local and plain and "." in domain.strip(".") and len(local) <= 64):
-        raise Invalid("Please check your address.", errors={"email": "This does not look like a mail address."})
+        raise Invalid(
+            "Please check your address.",
+            errors={"email": "This does not look like a mail address."},
+        )
     if domain.lower() in blocklist:
         sentence = "Please use an address that stays yours; throw-away addresses cannot sign in."
         raise Invalid(sentence, errors={"email": sentence})
@@ -78,7 +90,9 @@ async def by_code(services: Services, email: str, code: str, browser: str) -> tu
         TRY_CODE, address, token_hash(browser), token_hash(f"{address}:{digits}"), TRIES
     )
     if row is None:
-        raise SignInNeeded("This code does not work any more. Please ask for a new letter.", code="code_void")
+        raise SignInNeeded(
+            "This code does not work any more. Please ask for a new letter.", code="code_void"
+        )
     if not row["right_code"]:
         raise SignInNeeded(f"Not right. {left(TRIES - row['tries'])}", code="wrong_code")
     return await member_of(services, address), row["next"]
@@ -101,7 +115,9 @@ async def by_link(services: Services, token: str) -> tuple[int, str]:
     """Sign in by the link of a letter, once; answer the member's id and where to go on. Raises SignInNeeded."""
     row = await services.db.fetchrow(USE_LINK, token_hash(token))
     if row is None:
-        raise SignInNeeded("This link was used or is too old. Please ask for a new letter.", code="link_void")
+        raise SignInNeeded(
+            "This link was used or is too old. Please ask for a new letter.", code="link_void"
+        )
     return await member_of(services, row["email"]), row["next"]
 
 
@@ -144,5 +160,10 @@ async def tell_session_ended(services: Services, user_id: int, session_id: int) 
         link = f"{services.settings.public_url}/settings/sessions"
         async with services.tx() as tx:
             await mail.send(
-                tx, "session_ended", email, user_id=user_id, dedupe_key=f"session_ended:{session_id}", link=link
+                tx,
+                "session_ended",
+                email,
+                user_id=user_id,
+                dedupe_key=f"session_ended:{session_id}",
+                link=link,
             )

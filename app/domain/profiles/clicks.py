@@ -45,11 +45,28 @@ def keys_of(settings: Settings) -> list[tuple[int, bytes]]:
     return [(int(name[1:]), bytes.fromhex(key)) for name, key in pairs]
 
 
-def token(settings: Settings, kind: str, target_id: int, container: str, position: int = 0, container_id: int = 0) -> str:
+def token(
+    settings: Settings,
+    kind: str,
+    target_id: int,
+    container: str,
+    position: int = 0,
+    container_id: int = 0,
+) -> str:
     """A token of 57 characters, the same for all readers on one day. Contract: chapter 50 rule 27."""
     number, key = keys_of(settings)[0]
     day = (datetime.now(UTC).date() - EPOCH).days
-    places = (KINDS.index(kind), target_id, CONTAINERS.index(container), container_id, 0, min(position, 65_535), 0, 0, day)
+    places = (
+        KINDS.index(kind),
+        target_id,
+        CONTAINERS.index(container),
+        container_id,
+        0,
+        min(position, 65_535),
+        0,
+        0,
+        day,
+    )
     body = bytes([number]) + SHAPE.pack(VERSION, 0, *places)
     return base64.urlsafe_b64encode(body + mac(key, body)).rstrip(b"=").decode()
 
@@ -62,16 +79,32 @@ def mac(key: bytes, body: bytes) -> bytes:
 def read_token(settings: Settings, text: str) -> Click:
     """What a token of ours says. Raises NotFound for any other."""
     try:
-        raw = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        raw = base64.b64decode(
+            text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True
+        )
     except ValueError:
         raise not_ours() from None
     body, sent = raw[:-MAC_BYTES], raw[-MAC_BYTES:]
     keys = dict(keys_of(settings))
-    if len(body) != SHAPE.size + 1 or body[0] not in keys or not hmac.compare_digest(mac(keys[body[0]], body), sent):
+    if (
+        len(body) != SHAPE.size + 1
+        or body[0] not in keys
+        or not hmac.compare_digest(mac(keys[body[0]], body), sent)
+    ):
         raise not_ours()
-    version, _type, kind, target_id, container, container_id, _placement, position, _category, _bubbled, day = (
-        SHAPE.unpack(body[1:])
-    )
+    (
+        version,
+        _type,
+        kind,
+        target_id,
+        container,
+        container_id,
+        _placement,
+        position,
+        _category,
+        _bubbled,
+        day,
+    ) = SHAPE.unpack(body[1:])
     if version != VERSION or kind >= len(KINDS) or container >= len(CONTAINERS):
         raise not_ours()
     issued = date.fromordinal(EPOCH.toordinal() + day)

@@ -56,7 +56,7 @@ async def edited(request: Request, slug: str, *, status: int = 200) -> Response:
         view = await pages.shown(held, who, slug)
         found = await widgets.versions_of(held, who)
         history = await page_changes.reach(held, who, slug)
-        cards = [(widget, await bare_card(request, held, widget, found)) for widget in view.widgets]
+        cards = await bare_cards(request, held, view, found)
     name = "homepage/home.html#arranged"
     return await render(
         request,
@@ -71,14 +71,14 @@ async def edited(request: Request, slug: str, *, status: int = 200) -> Response:
     )
 
 
-async def bare_card(request: Request, services: Services, widget: Widget, found: Versions) -> str:
-    """The card of a widget without its place: in the editor the handle around it has the place."""
+async def bare_cards(
+    request: Request, services: Services, view: PageView, found: Versions
+) -> list[tuple[Widget, str]]:
+    """The cards of a page without their places: in the editor the handles around them have the place."""
     frame = page_frame(request, {"_title": None})
-    return (
-        await widgets.markup(
-            request, services, msgspec.structs.replace(widget, classes=""), found, frame
-        )
-    ).decode()
+    bare = [msgspec.structs.replace(widget, classes="") for widget in view.widgets]
+    cards = await widgets.pieces(request, services, bare, found, frame)
+    return [(widget, card.decode()) for widget, card in zip(view.widgets, cards, strict=True)]
 
 
 async def widget(request: Request) -> Response:
@@ -88,9 +88,8 @@ async def widget(request: Request) -> Response:
     async with session.services_of(request).held() as held:
         shown = await at(held, who, kind.name, request.query_params.get("at", ""))
         if wants(request) == "json":
-            return as_json(
-                request, {"widget": await widgets.content(held, who, kind, shown.settings)}
-            )
+            [view] = await widgets.views_of(held, who, [shown])
+            return as_json(request, {"widget": view})
         found = await widgets.versions_of(held, who)
         frame = page_frame(request, {"_title": kind.label})
         key = widgets.key_of(who, shown, found, frame)
@@ -99,7 +98,8 @@ async def widget(request: Request) -> Response:
         )
         if not_modified(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
-        card = (await widgets.markup(request, held, shown, found, frame)).decode()
+        [piece] = await widgets.pieces(request, held, [shown], found, frame)
+    card = piece.decode()
     if wants(request) == "fragment":
         return Response(card, media_type="text/html", headers=headers)
     response = await render(request, "homepage/widget.html", _title=kind.label, _card=card)
@@ -135,17 +135,23 @@ async def changes(request: Request) -> Response:
         if ":" in part
     )
     who = session.reader(request)
-    changed: list[str] = []
     async with session.services_of(request).held() as held:
         view = await pages.shown(held, who, slug)
         found = await widgets.versions_of(held, who)
         frame = page_frame(request, {"_title": None})
-        for shown in view.widgets:
-            if shown.key not in have:
-                continue
-            if widgets.version_text(widgets.key_of(who, shown, found, frame)) != have[shown.key]:
-                card = (await widgets.markup(request, held, shown, found, frame)).decode()
-                changed.append(card.replace("<section ", '<section hx-swap-oob="true" ', 1))
+        versions = {
+            shown.key: widgets.version_text(widgets.key_of(who, shown, found, frame))
+            for shown in view.widgets
+        }
+        other = [
+            shown
+            for shown in view.widgets
+            if have.get(shown.key, versions[shown.key]) != versions[shown.key]
+        ]
+        cards = await widgets.pieces(request, held, other, found, frame)
+    changed = [
+        card.decode().replace("<section ", '<section hx-swap-oob="true" ', 1) for card in cards
+    ]
     if not changed:
         return Response(
             status_code=204, headers={"Vary": VARY, "Cache-Control": "private, no-cache"}

@@ -22,9 +22,7 @@ async def joined(
     fragment: bool,
 ) -> bytes:
     """The page's bytes: the frame around its widgets' pieces."""
-    pieces = [
-        await widgets.markup(request, services, widget, found, frame) for widget in view.widgets
-    ]
+    pieces = await widgets.pieces(request, services, view.widgets, found, frame)
     head, tail = around(request, view, frame, fragment)
     return b"".join((head, *pieces, tail))
 

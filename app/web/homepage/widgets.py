@@ -2,7 +2,7 @@
 
 import time
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -10,23 +10,24 @@ from starlette.requests import Request
 from app.domain.homepage import links, news_widgets, notes, search, versions, weather
 from app.domain.homepage.pages import Widget
 from app.domain.homepage.versions import Versions
-from app.domain.homepage.widget_types import BY_NAME, WidgetType, lenient
+from app.domain.homepage.widget_types import BY_NAME, lenient
 from app.domain.platform.readers import Reader
 from app.services import Services
 from app.web import session
 from app.web.pages import Frame
 from app.web.render import fragment
 
-Content = Callable[[Services, Reader | None, Any], Awaitable[Any]]
+Filler = Callable[[Services, Reader | None, Sequence[Any]], Awaitable[list[Any]]]
 
-# What fills each type. The answer is one struct: the fragment's `view`, and the JSON of the twin.
-CONTENT: dict[str, Content] = {
-    "search_bar": search.widget,
-    "news_feed": news_widgets.paper,
-    "rss_feed": news_widgets.one_feed,
-    "weather": weather.widget,
-    "quick_links": links.widget,
-    "note": notes.widget,
+# What fills each type: the settings of all its widgets on a page go in, one struct a widget comes out. The struct is
+# the fragment's `view`, and the JSON of the twin. Types with one filler share its statements.
+FILLERS: dict[str, Filler] = {
+    "search_bar": search.filled,
+    "news_feed": news_widgets.filled,
+    "rss_feed": news_widgets.filled,
+    "weather": weather.filled,
+    "quick_links": links.filled,
+    "note": notes.filled,
 }
 # One feed is shown by the same card as all the news.
 LOOKS_LIKE = {"rss": "news"}
@@ -62,36 +63,38 @@ def version_text(key: tuple[object, ...]) -> str:
     return f"{zlib.crc32(repr(key).encode()):08x}"
 
 
-async def markup(
-    request: Request, services: Services, widget: Widget, found: Versions, frame: Frame
-) -> bytes:
-    """The card of one widget: kept, or made now."""
+async def pieces(
+    request: Request, services: Services, shown: Sequence[Widget], found: Versions, frame: Frame
+) -> list[bytes]:
+    """The cards of some widgets: kept ones as they are, the others filled together and rendered now."""
     who = session.reader(request)
-    key = key_of(who, widget, found, frame)
     kept = request.state.kept
-    return kept.get(key) or kept.put(
-        key, await made(services, who, widget, frame, version_text(key))
-    )
+    keys = [key_of(who, widget, found, frame) for widget in shown]
+    made = [kept.get(key) for key in keys]
+    missing = [place for place, piece in enumerate(made) if piece is None]
+    views = await views_of(services, who, [shown[place] for place in missing])
+    for place, view in zip(missing, views, strict=True):
+        card = drawn(shown[place], view, frame, version_text(keys[place]))
+        made[place] = kept.put(keys[place], card.encode())
+    return [piece for piece in made if piece is not None]
 
 
-async def made(
-    services: Services, who: Reader | None, widget: Widget, frame: Frame, version: str
-) -> bytes:
-    """Ask the widget's content and render its card."""
-    kind = BY_NAME[widget.type]
-    view = await content(services, who, kind, widget.settings)
-    return drawn(kind, widget, view, frame, version).encode()
+async def views_of(services: Services, who: Reader | None, shown: Sequence[Widget]) -> list[Any]:
+    """What some widgets show, in their order; each filler is asked once."""
+    by_filler: dict[Filler, list[int]] = {}
+    for place, widget in enumerate(shown):
+        by_filler.setdefault(FILLERS[widget.type], []).append(place)
+    views: list[Any] = [None] * len(shown)
+    for filler, places in by_filler.items():
+        wishes = [lenient(BY_NAME[shown[place].type], shown[place].settings) for place in places]
+        for place, view in zip(places, await filler(services, who, wishes), strict=True):
+            views[place] = view
+    return views
 
 
-async def content(
-    services: Services, who: Reader | None, kind: WidgetType, settings: dict[str, Any] | None
-) -> Any:
-    """What one widget shows: the struct of its type."""
-    return await CONTENT[kind.name](services, who, lenient(kind, settings))
-
-
-def drawn(kind: WidgetType, widget: Widget, view: Any, frame: Frame, version: str) -> str:
+def drawn(widget: Widget, view: Any, frame: Frame, version: str) -> str:
     """The card of one widget from its content."""
+    kind = BY_NAME[widget.type]
     given = {"widget": widget, "kind": kind, "view": view, "page": frame, "version": version}
     name = LOOKS_LIKE.get(kind.kind, kind.kind)
     return fragment(

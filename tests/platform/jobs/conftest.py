@@ -67,7 +67,7 @@ async def enqueue(services: Services, job_type: str, *arguments: Any, **options:
 async def job_row(services: Services, job_id: int) -> Any:
     """The job as it stands."""
     return await services.db.fetchrow(
-        "SELECT status, attempts, max_attempts, last_error, run_at, locked_by, locked_until, progress, payload,"
+        "SELECT status, attempts, max_attempts, last_error, run_at, locked_by, locked_until, locked_until > now() AS held, progress, payload,"
         " extract(epoch FROM run_at - now())::float8 AS waits FROM delayed_jobs WHERE id = $1",
         job_id,
     )

@@ -77,7 +77,7 @@ SAID_BY = {
 }
 BARE_TAGS = {tag.strip("</>") for group in SAID_BY.values() for tag, _ in group}
 EMPTY = re.compile(r"<(p|a|li|em|strong|code)(?: [^<>]*)?>(?:\s|&nbsp;|<br>)*</\1>")
-HOSTLESS = re.compile(r' href="(?!https?://)[^"]*"', re.I)
+HOSTLESS = re.compile(r'(?<=<a) href="(?!https?://)[^"]*"', re.I)
 ALLOWED_TAG = re.compile(r"<(/?)([a-z]+)[^<>]*>")
 COMMENT = re.compile(r"<!(?:--)?[^<>]*>|<!\[CDATA\[|\]\]>")
 HIDDEN = ("script", "style", "noscript", "template", "iframe", "svg", "math", "object")

@@ -102,7 +102,11 @@ async def tick(services: Services) -> int:
             if missed + late:
                 log.warning("ticks skipped", schedule=line["name"], ticks=missed + late)
             if line["job_type"] not in tx.ledger.registry:
-                log.error("schedule of an unknown job type", schedule=line["name"], job_type=line["job_type"])
+                log.error(
+                    "schedule of an unknown job type",
+                    schedule=line["name"],
+                    job_type=line["job_type"],
+                )
             elif run is not None:
                 key = f"schedule:{line['name']}:{run.timestamp():.0f}"
                 await tx.enqueue(line["job_type"], key=key, once=True)

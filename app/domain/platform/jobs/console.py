@@ -32,8 +32,8 @@ class Filter(msgspec.Struct, kw_only=True, rename={"from_": "from"}):
     subject: Annotated[str, msgspec.Meta(max_length=200)] | None = None
     key: Annotated[str, msgspec.Meta(max_length=500)] | None = None
     id: int | None = None
-    from_: datetime | None = None
-    to: datetime | None = None
+    from_: Annotated[str, msgspec.Meta(max_length=40)] | None = None
+    to: Annotated[str, msgspec.Meta(max_length=40)] | None = None
     cursor: int | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
 
@@ -106,8 +106,8 @@ SELECT found.id
 FROM unnest($6::text[]) AS family (name) CROSS JOIN unnest($7::text[]) AS state (name)
 CROSS JOIN LATERAL (
     SELECT job.id FROM delayed_jobs AS job
-    WHERE job.queue = family.name AND job.status = state.name AND -job.id > -$2::bigint AND -job.id <= -bounds.low
-      AND job.created_at BETWEEN $3 AND $4
+    WHERE $5::text IS NULL AND job.queue = family.name AND job.status = state.name AND -job.id > -$2::bigint AND -job.id <= -bounds.low
+      AND job.created_at BETWEEN coalesce($3::timestamptz, '-infinity') AND coalesce($4::timestamptz, 'infinity')
     ORDER BY -job.id LIMIT $1
 ) AS found
 """
@@ -117,7 +117,7 @@ FROM unnest($6::text[]) AS family (name) CROSS JOIN unnest($7::text[]) AS state 
 CROSS JOIN LATERAL (
     SELECT job.id FROM delayed_jobs AS job
     WHERE job.job_type = $5 AND job.queue = family.name AND job.status = state.name
-      AND -job.id > -$2::bigint AND -job.id <= -bounds.low AND job.created_at BETWEEN $3 AND $4
+      AND -job.id > -$2::bigint AND -job.id <= -bounds.low AND job.created_at BETWEEN coalesce($3::timestamptz, '-infinity') AND coalesce($4::timestamptz, 'infinity')
     ORDER BY -job.id LIMIT $1
 ) AS found
 """
@@ -125,7 +125,7 @@ BY_KEY = """
 SELECT found.id FROM (
     SELECT job.id FROM delayed_jobs AS job
     WHERE job.idempotency_key = $5 AND -job.id > -$2::bigint AND -job.id <= -bounds.low
-      AND job.created_at BETWEEN $3 AND $4 AND job.queue = ANY($6::text[]) AND job.status = ANY($7::text[])
+      AND job.created_at BETWEEN coalesce($3::timestamptz, '-infinity') AND coalesce($4::timestamptz, 'infinity') AND job.queue = ANY($6::text[]) AND job.status = ANY($7::text[])
     ORDER BY -job.id LIMIT $1
 ) AS found
 """
@@ -135,24 +135,24 @@ SELECT found.id FROM (
     WHERE job.subjects @> ARRAY[$5::text] AND job.subjects <> '{}'
     OFFSET 0
 ) AS found
-WHERE found.id < $2 AND found.id >= bounds.low AND found.created_at BETWEEN $3 AND $4
+WHERE found.id < $2 AND found.id >= bounds.low AND found.created_at BETWEEN coalesce($3::timestamptz, '-infinity') AND coalesce($4::timestamptz, 'infinity')
   AND found.queue = ANY($6::text[]) AND found.status = ANY($7::text[])
 """
 EVERY = """
 SELECT job.id FROM delayed_jobs AS job
-WHERE job.id < $2 AND job.id >= bounds.low AND job.created_at BETWEEN $3 AND $4
+WHERE job.id < $2 AND job.id >= bounds.low AND job.created_at BETWEEN coalesce($3::timestamptz, '-infinity') AND coalesce($4::timestamptz, 'infinity')
   AND $5::text IS NULL AND $6::text[] IS NOT NULL AND $7::text[] IS NOT NULL
 ORDER BY job.id DESC LIMIT $1
 """
 BY_ID = """
 SELECT job.id FROM delayed_jobs AS job
-WHERE job.id = $5::text::bigint AND job.id < $2 AND job.id >= bounds.low AND job.created_at BETWEEN $3 AND $4
+WHERE job.id = $5::text::bigint AND job.id < $2 AND job.id >= bounds.low AND job.created_at BETWEEN coalesce($3::timestamptz, '-infinity') AND coalesce($4::timestamptz, 'infinity')
   AND job.queue = ANY($6::text[]) AND job.status = ANY($7::text[])
 """
 LIST = """
 WITH chosen AS (
     SELECT found.id
-    FROM (SELECT CASE WHEN $3::timestamptz = '-infinity' THEN 0 ELSE first_job_since($3 - $8::interval) END) AS bounds (low)
+    FROM (SELECT coalesce(first_job_since($3::timestamptz - $8::interval), 0)) AS bounds (low)
     CROSS JOIN LATERAL ({source}) AS found
     ORDER BY found.id DESC LIMIT $1
 )
@@ -178,8 +178,8 @@ UPPER = "SELECT first_job_since($1)"
 async def jobs(services: Services, asked: Filter) -> JobList:
     """The jobs that fit a filter, newest first. Raises Invalid when that takes over 500 ms."""
     below = asked.cursor or LARGEST_ID
-    since, until = moment(asked.from_, datetime.min), moment(asked.to, datetime.max)
-    if asked.to is not None:
+    since, until = moment("from", asked.from_), moment("to", asked.to)
+    if until is not None:
         below = min(below, await in_time(services.db.fetchval(UPPER, until + SLACK)))
     source, value = source_of(asked)
     families = [asked.queue] if asked.queue else list(FAMILIES)
@@ -194,9 +194,15 @@ async def jobs(services: Services, asked: Filter) -> JobList:
     return JobList(items, await total(services, asked), more)
 
 
-def moment(at: datetime | None, fallback: datetime) -> datetime:
-    """A time with its zone; what was given without one is UTC, and none is the end of time."""
-    at = at or fallback
+def moment(field: str, text: str | None) -> datetime | None:
+    """A time as forms and scripts write it; without a zone it is UTC. Raises Invalid."""
+    if not text:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        sentence = "Write the time as 2026-01-24T09:30."
+        raise Invalid("This is not a time.", errors={field: sentence}) from None
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
@@ -222,7 +228,9 @@ async def total(services: Services, asked: Filter) -> int | None:
     return sum(
         many
         for (queue, job_type, status), many in known.items()
-        if asked.queue in (None, queue) and asked.type in (None, job_type) and asked.status in (None, status)
+        if asked.queue in (None, queue)
+        and asked.type in (None, job_type)
+        and asked.status in (None, status)
     )
 
 

@@ -119,3 +119,15 @@ async def add_keyed(
             there = await services.db.fetch(SAID_AGAIN, head[0], others, tail[1])
             ids |= {row["idempotency_key"]: row["id"] for row in there}
     return ids
+
+
+async def add_by_hand(
+    services: Services, kind: JobType, fields: Mapping[str, Any], actor_id: int
+) -> int:
+    """Write one job whose arguments a person gave by name; return its id. Raises Invalid."""
+    payload = kind.payload_of_fields(fields).decode()
+    head = (kind.name, kind.queue, kind.priority)
+    trace = dict(services.trace) or None
+    tail = ([], None, kind.attempts, False, trace, actor_id)
+    [row] = await services.db.fetch(ADD, *head, [payload], [None], *tail)
+    return int(row["id"])

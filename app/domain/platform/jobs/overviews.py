@@ -77,7 +77,9 @@ async def queues(services: Services) -> QueueList:
     for row in figures:
         queue = Queue(**dict(row), target_seconds=WAIT_TARGETS[row["queue"]])
         for status in ("pending", "running", "dead"):
-            many = sum(n for (name, _, state), n in known.items() if (name, state) == (queue.queue, status))
+            many = sum(
+                n for (name, _, state), n in known.items() if (name, state) == (queue.queue, status)
+            )
             setattr(queue, status, many)
         buckets = histograms[queue.queue]
         queue.rate_per_minute = round(sum(buckets) / 60, 1)
@@ -125,7 +127,9 @@ async def types(services: Services) -> TypeList:
         one = Type(kind.name, kind.queue, kind.attempts, kind.timeout, kind.lease, fields)
         one.paused = kind.name in paused
         for status in ("pending", "running", "dead"):
-            many = sum(n for (_, name, state), n in known.items() if (name, state) == (kind.name, status))
+            many = sum(
+                n for (_, name, state), n in known.items() if (name, state) == (kind.name, status)
+            )
             setattr(one, status, many)
         items.append(one)
     return TypeList(sorted(items, key=lambda one: one.job_type), len(items))
