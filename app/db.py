@@ -27,6 +27,13 @@ AWAY = (
 )
 
 
+def is_away(error: BaseException) -> bool:
+    """Whether an error says that PostgreSQL is away; InterfaceError also says that a call is wrong, which is our fault."""
+    return isinstance(error, AWAY) and (
+        not isinstance(error, asyncpg.InterfaceError) or "clos" in str(error)
+    )
+
+
 def database_away() -> ServiceDown:
     """The problem that a request gets while PostgreSQL does not answer."""
     return ServiceDown(
@@ -64,6 +71,8 @@ class Database:
         try:
             connection = await self.pool.acquire(timeout=self.timeout)
         except AWAY as error:
+            if not is_away(error):
+                raise
             raise database_away() from error
         try:
             yield connection
@@ -77,6 +86,8 @@ class Database:
             async with self.held() as connection:
                 return await getattr(connection, method)(*arguments)
         except AWAY as error:
+            if not is_away(error):
+                raise
             raise database_away() from error
 
     async def fetch(self, query: str, *values: Any) -> list[Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.config import Settings
@@ -38,6 +39,8 @@ def application(settings: Settings, services: Services | None = None) -> ASGIApp
         routes, handlers={Problem: problems.show, HTTPException: problems.show_http}
     )
     inner = ServerErrorMiddleware(inner, handler=problems.show_broken)
+    # Event streams are left alone; static files and the shared page come packed already.
+    inner = GZipMiddleware(inner, minimum_size=1024, compresslevel=4)
     gate = Gate(inner, settings, UPLOADS)
     return Lived(gate, settings, services)
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import asyncpg
 
 from app.config import Settings
-from app.db import Database, database_away
+from app.db import Database, database_away, is_away
 
 
 class Ledger(Protocol):
@@ -72,11 +72,9 @@ class Services:
                     yield inner
                     if ends_job and self.job is not None:
                         await self.job.end(inner)
-            except (
-                asyncpg.PostgresConnectionError,
-                asyncpg.InterfaceError,
-                ConnectionError,
-            ) as error:
+            except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
+                if not is_away(error):
+                    raise
                 raise database_away() from error
 
     async def enqueue(self, job_type: str, *arguments: Any, **options: Any) -> int:

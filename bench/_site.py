@@ -95,7 +95,12 @@ def process(*command: str, env: dict[str, str]) -> Iterator[subprocess.Popen[byt
         yield found
     finally:
         found.terminate()
-        found.wait(30)
+        try:
+            found.wait(5)
+        except subprocess.TimeoutExpired:
+            # Open streams hold a bare server; nothing in it is worth waiting for.
+            found.kill()
+            found.wait()
 
 
 @contextlib.asynccontextmanager

@@ -126,6 +126,12 @@ class ObjectStore:
             async with self._request(SECONDS_MORE) as client:
                 await self._ensure(client, self._name(bucket), versioned)
 
+    async def answers(self) -> bool:
+        """Whether the store takes our keys; any bucket's name will do to ask. Raises ServiceDown."""
+        async with self._request() as client:
+            await client.bucket_exists(self._name("homepage-news"))
+        return True
+
     async def close(self) -> None:
         """Close the connections."""
         if self._session is not None:

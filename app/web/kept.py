@@ -1,10 +1,11 @@
 """Kept answers: what was rendered once and still holds. Bounded by bytes; a key tells all that the bytes depend on."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import NamedTuple
 
 CEILING = 48 * 2**20
+PLANS = 5_000
 OVERHEAD = 400  # bytes a kept piece costs beside its content, measured with tracemalloc
 
 
@@ -15,6 +16,7 @@ class Kept:
         self.ceiling = ceiling
         self.bytes = 0
         self.pieces: OrderedDict[Hashable, bytes] = OrderedDict()
+        self.plans: OrderedDict[Hashable, tuple[Hashable, ...]] = OrderedDict()
 
     def get(self, key: Hashable) -> bytes | None:
         """The piece of that key, or None."""
@@ -33,6 +35,21 @@ class Kept:
             _, gone = self.pieces.popitem(last=False)
             self.bytes -= len(gone) + OVERHEAD
         return piece
+
+    def joined(self, key: Hashable) -> bytes | None:
+        """A page whose plan (the keys of its pieces, in order) is known and whose pieces are all still here."""
+        plan = self.plans.get(key)
+        if plan is None:
+            return None
+        self.plans.move_to_end(key)
+        found = [self.get(piece) for piece in plan]
+        return None if None in found else b"".join(found)  # type: ignore[arg-type]
+
+    def plan(self, key: Hashable, pieces: Iterable[Hashable]) -> None:
+        """Remember of which pieces a page is joined."""
+        self.plans[key] = tuple(pieces)
+        if len(self.plans) > PLANS:
+            self.plans.popitem(last=False)
 
 
 class SharedAnswer(NamedTuple):

@@ -46,12 +46,10 @@ def wants(request: Request) -> str:
     if request.scope.get("twin") or prefers_json(request.headers.get("accept", "")):
         return "json"
     headers = request.headers
-    if headers.get("hx-request") == "true" and "hx-boosted" not in headers:
-        if (
-            headers.get("hx-history-restore-request") != "true"
-            and headers.get("hx-request-type") != "full"
-        ):
-            return "fragment"
+    restored = headers.get("hx-history-restore-request") == "true"
+    whole = "hx-boosted" in headers or restored or headers.get("hx-request-type") == "full"
+    if headers.get("hx-request") == "true" and not whole:
+        return "fragment"
     return "page"
 
 

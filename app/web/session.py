@@ -1,5 +1,6 @@
 """Cookies: who is asking, the visitor's first save, and the values that are replaced while in use."""
 
+import functools
 import hashlib
 import secrets
 from typing import Any
@@ -65,9 +66,15 @@ async def saver(request: Request) -> Reader:
     return who
 
 
+@functools.cache
+def signer_with(secret: str) -> URLSafeSerializer:
+    """What signs with that secret; made once."""
+    return URLSafeSerializer(secret, salt="vu_session")
+
+
 def signer(settings: Settings) -> URLSafeSerializer:
     """What signs the session's cookie; a new JWT_SESSION_SECRET makes all older ones worthless."""
-    return URLSafeSerializer(settings.jwt_session_secret, salt="vu_session")
+    return signer_with(settings.jwt_session_secret)
 
 
 def key_print(settings: Settings) -> str:

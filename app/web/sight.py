@@ -137,7 +137,13 @@ def within(address: str, networks: str) -> bool:
 
 # Chapter 90 rule 5: the library adds _total to every counter; these names are printed without it.
 BARE = frozenset(
-    ["storage_bytes_uploaded", "storage_bytes_downloaded", "weather_cache_hits", "weather_cache_misses", "weather_cache_stale_served"]
+    [
+        "storage_bytes_uploaded",
+        "storage_bytes_downloaded",
+        "weather_cache_hits",
+        "weather_cache_misses",
+        "weather_cache_stale_served",
+    ]
 )
 
 

@@ -91,7 +91,10 @@ def site(box: Box, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     log = Path(folder) / "serve.log"
     with log.open("w") as out:
         served = subprocess.Popen(
-            [sys.executable, "-m", "app", "serve"], env={**os.environ, **env}, stdout=out, stderr=out
+            [sys.executable, "-m", "app", "serve"],
+            env={**os.environ, **env},
+            stdout=out,
+            stderr=out,
         )
         try:
             answered(site.url + "/q/health/ready", log)
@@ -145,9 +148,7 @@ def opened(chromium: Browser) -> Iterator[Callable[..., Page]]:
     contexts: list[BrowserContext] = []
 
     def made(width: int = 1280, **options: Any) -> Page:
-        contexts.append(
-            chromium.new_context(viewport={"width": width, "height": 900}, **options)
-        )
+        contexts.append(chromium.new_context(viewport={"width": width, "height": 900}, **options))
         return contexts[-1].new_page()
 
     yield made

@@ -21,7 +21,7 @@ from app.services import Services
 from app.start import open_services
 from jobs.working import Worker
 from tests.conftest import ROOT, SECRET, client_on, new_database
-from tests.homepage.feed_documents.test_captured_feeds import careful
+from tests.homepage.careful_reader import careful
 from tests.people import Browser, member
 from tests.world.servers import Site
 

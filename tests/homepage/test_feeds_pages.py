@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from app.domain.homepage import catalogue, feed_additions, subscriptions
+from app.domain.platform import sign_ins
 from app.domain.platform.readers import Reader
 from app.outside.breakers import Breaker
 from app.outside.demo_world import DemoWorld
@@ -87,8 +88,7 @@ async def test_a_visitor_sees_the_defaults_and_may_leave_one(
 async def test_a_new_member_gets_the_defaults_and_a_removed_one_stays_away(
     seeded: Services,
 ) -> None:
-    ada = await member(seeded)
-    await subscriptions.start(seeded, ada.id)
+    ada = Reader(id=await sign_ins.member_of(seeded, "ada@example.org"), kind="member")
     await subscriptions.remove(seeded, ada, await feed_of(seeded, "Nature"))
     await subscriptions.start(seeded, ada.id)
     titles = [one.title for one in (await subscriptions.of(seeded, ada)).items]

@@ -46,6 +46,14 @@ async def test_an_object_comes_back_as_it_was(store: ObjectStore) -> None:
     assert counted("storage_bytes_uploaded_total", bucket="news") == before + 7
 
 
+async def test_the_store_says_whether_it_answers(store: ObjectStore) -> None:
+    assert await store.answers()
+    nobody = ObjectStore("http://127.0.0.1:9", "key", "secret", breaker=Breaker("s3"))
+    with pytest.raises(ServiceDown):
+        await nobody.answers()
+    await nobody.close()
+
+
 async def test_versions_come_back_and_can_be_removed_for_good(store: ObjectStore) -> None:
     first = await store.put("homepage-screenshots", "a.webp", b"old", "image/webp")
     second = await store.put("homepage-screenshots", "a.webp", b"new", "image/webp")

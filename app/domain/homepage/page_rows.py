@@ -94,9 +94,22 @@ def with_difference(item: Item, row: Row | None) -> Item | None:
 
 
 def own_item(row: Row) -> Item:
-    """A widget that a person added, with what its row leaves open."""
-    given = {name: getattr(row, name) for name in ("key", "origin", "type", *CHANGEABLE)}
-    return Item(**{name: value for name, value in given.items() if value is not None})
+    """A widget that a person added; the schema sees to it that its place is whole."""
+    assert row.type and row.x is not None and row.y is not None and row.w and row.h
+    return Item(
+        key=row.key,
+        origin="own",
+        type=row.type,
+        title=row.title,
+        settings=row.settings or {},
+        x=row.x,
+        y=row.y,
+        w=row.w,
+        h=row.h,
+        phone_order=row.phone_order,
+        phone_w=row.phone_w or 2,
+        phone_hidden=row.phone_hidden or False,
+    )
 
 
 def closed_up(items: Sequence[Item]) -> list[Item]:

@@ -108,12 +108,17 @@ def tablet(boxes: Iterable[Box]) -> dict[str, Box]:
     bottoms = [0] * TABLET_COLUMNS
     places = {}
     for key, x, _, w, h in boxes:
-        wish = (x + 1) // 2
-        width = max(2, (x + w + 1) // 2 - wish)
-        top, _, left = min(
-            (max(bottoms[at : at + width]), abs(at - wish), at)
-            for at in range(TABLET_COLUMNS - width + 1)
-        )
+        width = max(2, (x + w + 1) // 2 - (x + 1) // 2)
+        left = highest(bottoms, min((x + 1) // 2, TABLET_COLUMNS - width), width)
+        top = max(bottoms[left : left + width])
         bottoms[left : left + width] = [top + h] * width
         places[key] = Box(key, left, top, width, h)
     return places
+
+
+def highest(bottoms: list[int], wish: int, width: int) -> int:
+    """The column where a box comes to stand highest, as near as can be to the one it would have by halving."""
+    if max(bottoms[wish : wish + width]) == min(bottoms):
+        return wish
+    columns = range(TABLET_COLUMNS - width + 1)
+    return min(columns, key=lambda at: (max(bottoms[at : at + width]), abs(at - wish), at))

@@ -9,6 +9,7 @@ import msgspec
 from app.domain.homepage import feeds, versions
 from app.domain.homepage.feed_addresses import host
 from app.domain.homepage.feeds import Health
+from app.domain.platform import sign_ins
 from app.domain.platform.readers import Reader
 from app.errors import NotFound
 from app.services import Services
@@ -193,6 +194,9 @@ async def start(tx: Services, user_id: int) -> None:
     """Give a new member the default feeds as rows of their own."""
     await tx.db.execute(START, user_id)
     await versions.bump(tx, user_id, "news")
+
+
+sign_ins.WELCOMES.append(start)
 
 
 def quiet_until(quiet: Quiet, now: datetime, zone_name: str | None) -> datetime | None:

@@ -38,7 +38,8 @@ SELECT
     (SELECT jsonb_object_agg(area, version) FROM reader_versions WHERE user_id = $1) AS own,
     (SELECT sum(f.version) FROM feed_subscriptions s JOIN feeds f ON f.id = s.feed_id
      WHERE s.user_id = $1 AND s.unsubscribed_at IS NULL)::bigint AS feeds,
-    (SELECT sum(version) FROM feeds WHERE default_on AND visibility = 'listed')::bigint AS default_feeds,
+    CASE WHEN NOT $3 THEN
+        (SELECT sum(version) FROM feeds WHERE default_on AND visibility = 'listed') END::bigint AS default_feeds,
     (SELECT max(greatest(c.forecast_at, c.alerts_at, c.tried_at)) FROM weather_cache c
      WHERE c.location_key = $2 OR c.location_key IN
         (SELECT p.lat || ':' || p.lon FROM weather_places p WHERE p.user_id = $1)) AS weather_at
@@ -47,11 +48,11 @@ SELECT
 
 async def of_reader(services: Services, who: Reader | None, site_spot: str | None) -> Versions:
     """The versions of all areas for one reader, in one query. `site_spot` is the location_key of SITE_PLACE."""
-    row = await services.db.fetchrow(OF_READER, who.id if who else 0, site_spot)
+    is_member = who is not None and who.is_member
+    row = await services.db.fetchrow(OF_READER, who.id if who else 0, site_spot, is_member)
     own = row["own"] or {}
-    feeds = row["feeds"] or 0
-    if who is None or not who.is_member:
-        feeds += row["default_feeds"] or 0
+    # A visitor's own subscriptions add to the defaults; a member has nothing else.
+    feeds = (row["feeds"] or 0) + (row["default_feeds"] or 0)
     return Versions(
         page=own.get("page", 0),
         news=(own.get("news", 0), feeds),

@@ -32,7 +32,24 @@ WORDS: dict[int, tuple[str, str, str]] = {
     99: ("Thunderstorm, heavy hail", "cloud-lightning", "cloud-lightning"),
 }
 UNKNOWN = ("No word on the sky", "cloud", "cloud")
-WINDS = ["N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW"]
+WINDS = [
+    "N",
+    "NNE",
+    "NE",
+    "ENE",
+    "E",
+    "ESE",
+    "SE",
+    "SSE",
+    "S",
+    "SSW",
+    "SW",
+    "WSW",
+    "W",
+    "WNW",
+    "NW",
+    "NNW",
+]
 
 REASONS: dict[str, str] = {
     "timeout": "The weather service took too long to answer.",

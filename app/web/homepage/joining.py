@@ -1,10 +1,13 @@
 """A page of widgets as bytes: the frame around it, and the kept pieces of its widgets between."""
 
+from collections.abc import Hashable
+
 from starlette.requests import Request
 
 from app.domain.homepage.pages import PageView
 from app.domain.homepage.versions import Versions
 from app.services import Services
+from app.web import session
 from app.web.homepage import widgets
 from app.web.pages import Frame
 from app.web.render import fragment as drawn_block
@@ -20,43 +23,48 @@ async def joined(
     found: Versions,
     frame: Frame,
     fragment: bool,
+    plan: Hashable = None,
 ) -> bytes:
-    """The page's bytes: the frame around its widgets' pieces."""
+    """The page's bytes: the frame around its widgets' pieces. With `plan`, remember under it what was joined."""
+    who, kept = session.reader(request), request.state.kept
     pieces = await widgets.pieces(request, services, view.widgets, found, frame)
-    head, tail = around(request, view, frame, fragment)
+    around = around_of(view, frame, fragment)
+    head, tail = kept.get(("head", around)), kept.get(("tail", around))
+    if head is None or tail is None:
+        head, tail = (part.encode() for part in drawn(view, frame, fragment).split(MARK, 1))
+        kept.put(("head", around), head)
+        kept.put(("tail", around), tail)
+    if plan is not None:
+        keys = [widgets.key_of(who, widget, found, frame) for widget in view.widgets]
+        kept.plan(plan, [("head", around), *keys, ("tail", around)])
     return b"".join((head, *pieces, tail))
 
 
-def around(request: Request, view: PageView, frame: Frame, fragment: bool) -> tuple[bytes, bytes]:
-    """What stands before and after the widgets, kept as one piece."""
+def around_of(view: PageView, frame: Frame, fragment: bool) -> Hashable:
+    """All that the frame around the widgets depends on."""
     reader = frame.reader
-    kept = request.state.kept
-    key = (
-        "around",
+    name = reader and (reader.name, reader.kind, reader.role)
+    return (
         view.slug,
         view.name,
         view.tabs,
         not view.widgets,
         repr(frame._replace(reader=None)),
-        reader and (reader.name, reader.kind, reader.role),
+        name,
         fragment,
     )
-    whole = kept.get(key)
-    if whole is None:
-        template = templates().get_template("homepage/home.html")
-        context = {
-            "page": frame,
-            "view": view,
-            "editing": False,
-            "cards": MARK,
-            "errors": {},
-            "given": {},
-        }
-        html = (
-            template.render(**context)
-            if not fragment
-            else drawn_block("homepage/home.html", "grid", context)
-        )
-        whole = kept.put(key, html.encode())
-    head, _, tail = whole.partition(MARK.encode())
-    return head, tail
+
+
+def drawn(view: PageView, frame: Frame, fragment: bool) -> str:
+    """The page or its grid with a mark where the widgets go."""
+    context = {
+        "page": frame,
+        "view": view,
+        "editing": False,
+        "cards": MARK,
+        "errors": {},
+        "given": {},
+    }
+    if fragment:
+        return drawn_block("homepage/home.html", "grid", context)
+    return templates().get_template("homepage/home.html").render(**context)

@@ -40,10 +40,15 @@ async def versions_of(services: Services, who: Reader | None) -> Versions:
     return await versions.of_reader(services, who, weather.site_spot(services.settings))
 
 
+def minute() -> int:
+    """The number of the five minutes that run: what tells ages is made anew in the next."""
+    return int(time.time() // PIECE_LIVES)
+
+
 def key_of(who: Reader | None, widget: Widget, found: Versions, frame: Frame) -> tuple[object, ...]:
     """All that the markup of one widget depends on."""
     kind = BY_NAME[widget.type]
-    minute = int(time.time() // PIECE_LIVES) if kind.areas else 0
+    span = minute() if kind.areas else 0
     words = (frame.zone, frame.hours, frame.units)
     settings = repr(widget.settings)
     return (
@@ -54,7 +59,7 @@ def key_of(who: Reader | None, widget: Widget, found: Versions, frame: Frame) ->
         widget.classes,
         found.of(kind.areas),
         words,
-        minute,
+        span,
     )
 
 

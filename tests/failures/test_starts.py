@@ -1,0 +1,57 @@
+"""Starts that must fail do so at once, with one sentence and a code."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from app.db import SCHEMA_VERSION
+from tests.conftest import SECRET, new_database
+from tests.failures.conftest import Site
+
+NOWHERE = "postgresql://village:secret-word@127.0.0.1:1/village"
+
+
+@pytest.mark.parametrize("version", [0, SCHEMA_VERSION + 1])
+async def test_another_schema_is_refused_with_the_command_that_mends(
+    site: Site, version: int
+) -> None:
+    url = await new_database(site.settings.database_url, f"village_schema_{version}")
+    if version:
+        connection = await asyncpg.connect(url)
+        await connection.execute("CREATE TABLE schema_versions (version integer PRIMARY KEY)")
+        await connection.execute("INSERT INTO schema_versions VALUES ($1)", version)
+        await connection.close()
+    ended = await asyncio.gather(
+        *(site.finished(command, DATABASE_URL=url, PORT="0") for command in ("serve", "work"))
+    )
+    for code, said in ended:
+        assert code == 1
+        assert said.count("python -m app migrate") == 1
+        assert str(SCHEMA_VERSION) in said
+        assert "Traceback" not in said
+
+
+async def test_an_unreachable_database_is_one_sentence(site: Site) -> None:
+    commands = ("migrate", "first-admin-link", "seed")
+    ended = await asyncio.gather(*(site.finished(one, DATABASE_URL=NOWHERE) for one in commands))
+    for code, said in ended:
+        assert code
+        assert len(said.strip().splitlines()) == 1, said
+        assert "database" in said
+        assert "secret-word" not in said
+
+
+@pytest.mark.parametrize("missing", ["JWT_SESSION_SECRET", "SECRET_KEYS"])
+async def test_beta_and_prod_do_not_start_without_secrets(site: Site, missing: str) -> None:
+    given = {
+        name: value for name, value in {missing: "", "PUBLIC_URL": "https://v.example"}.items()
+    }
+    ended = await asyncio.gather(
+        *(site.finished("serve", ENVIRONMENT=where, **given) for where in ("beta", "prod"))
+    )
+    for code, said in ended:
+        assert code == 78
+        assert missing in said
+        assert len(said.strip().splitlines()) == 1
+        assert SECRET["link_secret"] not in said
