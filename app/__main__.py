@@ -86,9 +86,10 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
 
             return asyncio.run(first_admin.print_link(settings))
         case _:
-            from tests.world.__main__ import main as demo
+            import runpy
 
-            return demo([])
+            runpy.run_module("tests.world", run_name="__main__")
+            return 0
 
 
 if __name__ == "__main__":

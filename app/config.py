@@ -275,7 +275,7 @@ def make_secrets(folder: Path) -> None:
         f"{name}={'k1:' if name.endswith('_KEYS') else ''}{secrets.token_hex(32)}"
         for name in missing
     ]
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as file:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as file:
         file.write("\n".join(lines) + "\n")
 
 

@@ -151,11 +151,7 @@ async def migrate(settings: Settings) -> list[int]:
         await connection.execute("SELECT pg_advisory_lock(713)")
         await connection.execute("SET lock_timeout = '10s'; SET client_min_messages = warning")
         version = await schema_version(Database(None, connection))
-        taken = (
-            [number for number in range(version + 1, SCHEMA_VERSION + 1)]
-            if version
-            else [SCHEMA_VERSION]
-        )
+        taken = list(range(version + 1, SCHEMA_VERSION + 1)) if version else [SCHEMA_VERSION]
         for number in taken:
             file = (
                 ROOT / "schema.sql"

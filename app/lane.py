@@ -15,7 +15,8 @@ class Lane:
     @classmethod
     def at(cls, url: str) -> Self:
         """A lane to the server at `url`; nothing has to be up yet."""
-        return cls(redis.asyncio.from_url(url, socket_timeout=3, socket_connect_timeout=3))
+        client: Any = redis.asyncio.Redis.from_url(url, socket_timeout=3, socket_connect_timeout=3)
+        return cls(client)
 
     async def answers(self) -> bool:
         """Whether Redis is there."""

@@ -5,6 +5,7 @@ import logging
 import re
 import sys
 import threading
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def start_logging(settings: Settings) -> BatchedWriter:
         "environment": settings.environment,
     }
 
-    def write(_logger: Any, _method: str, event: dict[str, Any]) -> str:
+    def write(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
         event["msg"] = event.pop("event", "")
         event["severity"] = event["level"] = str(event.get("level", "info")).upper()
         line = orjson.dumps(

@@ -32,7 +32,7 @@ class OldSchema(Exception):
     """The database is older or newer than the program; the sentence names the command."""
 
 
-def application(settings: Settings, services: Services | None = None) -> ASGIApp:
+def application(settings: Settings, services: Services | None = None) -> "Lived":
     """The ASGI application. With `services` (tests) it opens none of its own and starts no loops."""
     routes = Map(ENDPOINTS)
     inner: ASGIApp = ExceptionMiddleware(
@@ -63,6 +63,12 @@ class Lived:
         scope["state"] = dict(self.state)
         await self.app(scope, receive, send)
 
+    def drain(self) -> None:
+        """Tell probes that this process goes, and every event stream goodbye."""
+        sight.draining = True
+        if (hub := self.state.get("hub")) is not None:
+            hub.close()
+
     async def lifespan(self, receive: Receive, send: Send) -> None:
         """The ASGI lifespan protocol over `running`."""
         await receive()
@@ -71,7 +77,7 @@ class Lived:
                 self.state.update(state)
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
-                sight.draining = True
+                self.drain()
         except OldSchema as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return

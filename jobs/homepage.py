@@ -19,7 +19,7 @@ async def dispatch_feeds(services: Services) -> None:
     await feed_fetching.dispatch(services)
 
 
-@job(queue="DEFAULT", attempts=1)
+@job(queue="DEFAULT", priority=6, attempts=1)
 async def refresh_feed(services: Services, feed_id: int, due: str) -> None:
     """Fetch one feed; what fails is tried again by the feed's own ladder."""
     await feed_fetching.refresh(services, feed_id, due)
@@ -31,7 +31,7 @@ async def check_feed(services: Services, token_hash: str) -> None:
     await feed_checks.examine(services, token_hash)
 
 
-@job(queue="DEFAULT")
+@job(queue="DEFAULT", priority=4)
 async def import_opml(services: Services, import_id: int) -> None:
     """Take in a list of feeds, from where the last run left off."""
     await opml_imports.take_in(services, import_id)

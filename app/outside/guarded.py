@@ -85,6 +85,14 @@ class GuardedClient:
         finally:
             OUTSIDE_SECONDS.labels("guarded", result).observe(total - journey.left)
 
+    def wait(self, url: str) -> float:
+        """Return about how many seconds a fetch would wait for its turn at the URL's host."""
+        try:
+            host = checked(url, ports=self._ports, known=self._connections.guard_hosts).host
+        except FetchFailed:
+            return 0.0
+        return self._turns.wait(host)
+
     async def close(self) -> None:
         """Nothing is kept open between fetches; here so that callers need not know that."""
 

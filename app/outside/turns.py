@@ -32,6 +32,16 @@ class Turns:
         finally:
             queue.users -= 1
 
+    def wait(self, host: str) -> float:
+        """Return about how many seconds would pass before a turn at the host; zero when it is free."""
+        queue = self._hosts.get(host)
+        if queue is None:
+            return 0.0
+        ahead = queue.users - self.per_host + 1
+        next_start = queue.next_start - asyncio.get_running_loop().time()
+        # How long the others will hold their seats nobody knows; a little more than the spacing is a fair guess.
+        return max(0.0, next_start, (ahead + 1) * self.spacing if ahead > 0 else 0.0)
+
     async def _pass_gate(self, queue: "_Host") -> None:
         # One at a time stands at a host's gate, and sleeps there without a seat of the whole, so
         # a slow host takes nothing from the others. The clock is set after that seat is taken:

@@ -73,6 +73,10 @@ class Hub:
             self.listener.cancel()
             await asyncio.gather(self.listener, return_exceptions=True)
 
+    def is_closing(self) -> bool:
+        """Whether the process is on its way out."""
+        return self.closing
+
     def close(self) -> None:
         """Say goodbye to every stream; each comes back after a random wait."""
         self.closing = True
@@ -86,7 +90,7 @@ class Hub:
             try:
                 connection = await asyncpg.connect(self.url, timeout=10)
                 connection.add_termination_listener(lambda _, lost=lost: lost.set())
-                await connection.add_listener(CHANNEL, self.heard)
+                await connection.add_listener(CHANNEL, self.heard)  # type: ignore[arg-type]
             except AWAY:
                 await asyncio.sleep(random.uniform(1, 3))  # noqa: S311
                 continue
@@ -185,17 +189,16 @@ async def events(hub: Hub, stream: Stream) -> AsyncIterator[bytes]:
     """What one stream sends: changes as they come, a heartbeat when there are none, and a goodbye."""
     try:
         yield f"id: {hub.number}\nevent: hello\ndata: {{}}\n\n".encode()
-        while not hub.closing:
+        while not hub.is_closing():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(HEARTBEAT_SECONDS):
                     await stream.wake.wait()
             stream.wake.clear()
-            if hub.closing:
-                break
-            yield (
-                event(hub.number, stream.waiting.items()) if stream.waiting else b": still here\n\n"
-            )
-            stream.waiting = {}
+            changes, stream.waiting = stream.waiting, {}
+            if changes:
+                yield event(hub.number, changes.items())
+            elif not hub.is_closing():
+                yield b": still here\n\n"
         wait = random.randint(1, 30)  # noqa: S311
         yield f'event: bye\ndata: {{"seconds": {wait}}}\n\n'.encode()
     finally:

@@ -119,7 +119,7 @@ async def answer_cookies(request: Request, response: Response) -> None:
 def set_session(response: Response, settings: Settings, token: str, *, admin: bool = False) -> None:
     """Put the session's value, signed, into its cookie."""
     life = 86_400 if admin else DAYS_30
-    set_cookie(response, settings, SESSION, signer(settings).dumps(token), life)  # type: ignore[arg-type]
+    set_cookie(response, settings, SESSION, str(signer(settings).dumps(token)), life)
 
 
 def set_cookie(

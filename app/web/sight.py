@@ -170,7 +170,7 @@ def sums_as_comments() -> list[str]:
     """Chapter 90 rule 6: sums over all other labels, as comments, so that the printed greps find exact label sets."""
     by_status: dict[str, float] = {}
     by_uri: dict[tuple[str, str], float] = {}
-    for sample in REQUESTS.collect()[0].samples:
+    for sample in next(iter(REQUESTS.collect())).samples:
         if sample.name.endswith("_count"):
             status, uri = sample.labels["status"], sample.labels["uri"]
             by_status[status] = by_status.get(status, 0) + sample.value

@@ -116,6 +116,11 @@ def test_no_link_of_ours_leads_nowhere(site: Any, opened: Open, admin: str) -> N
     assert {href: status for href, status in answers.items() if status >= 400} == {}
 
 
+def test_the_deep_look_finds_the_site_s_own_store(site: Any, opened: Open) -> None:
+    report = opened().request.get(site.url + "/health/deep").json()
+    assert report["parts"]["storage"] == "up"
+
+
 def test_a_stranger_s_pages_are_accessible_too(site: Any, opened: Open) -> None:
     page = opened(390)
     for path in ("/", "/?edit=1", "/news", "/auth/login", "/feeds/catalogue"):
@@ -254,10 +259,9 @@ def test_new_news_is_offered_to_a_member_without_a_reload(site: Any, opened: Ope
 
     paper = site.behind(reads)
     site.sign_in(page, "live@example.org")
-    with page.expect_request("**/live?page=home"):
+    with page.expect_response("**/live?page=home"):
         page.goto(site.url)
     page.evaluate("window.stayed = true")
-    page.wait_for_timeout(1000)
     site.behind(published)
     page.get_by_role("button", name="1 new story").click()
     expect(page.locator("#grid")).to_contain_text("Fresh goats")

@@ -2,12 +2,15 @@
 
 import asyncio
 import dataclasses
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import pytest
 
 from app.config import Settings
 from app.db import Database, open_pool
 from app.domain.homepage import feed_additions, feed_fetching
+from app.errors import Defer
 from app.services import Services
 from tests.homepage.publisher import HOST, NOW, Publisher, item, rss
 from tests.people import member
@@ -311,3 +314,30 @@ async def test_a_feed_that_is_due_gets_one_job_however_often_the_dispatcher_look
     assert [(row["payload"]["feed_id"], row["queue"], row["max_attempts"]) for row in rows] == [
         (feed_id, "DEFAULT", 1)
     ]
+
+
+async def test_feeds_of_one_host_are_spread_over_the_minute(reaching: Services) -> None:
+    for n in range(3):
+        await added(reaching, f"https://{HOST}/feed{n}", f"reader{n}@example.org")
+    await added(reaching, "https://single.example/feed", "single@example.org")
+    await reaching.db.execute("UPDATE feeds SET next_fetch_at = now() - interval '1 minute'")
+    await feed_fetching.dispatch(reaching)
+    rows = await reaching.db.fetch(
+        "SELECT round(extract(epoch FROM run_at - min(run_at) OVER ())) AS late FROM delayed_jobs "
+        "WHERE job_type = 'refresh_feed' ORDER BY run_at"
+    )
+    assert [int(row["late"]) for row in rows] == [0, 0, 1, 2]
+
+
+async def test_a_job_whose_host_is_busy_gives_its_slot_back(
+    reaching: Services, publisher: Publisher
+) -> None:
+    publisher.put("/feed", rss([item("Bridge opens")]))
+    feed_id = await added(reaching)
+    guarded = reaching.outside["guarded"]
+    guarded._turns.spacing = 5.0
+    async with guarded._turns.at(HOST):
+        with pytest.raises(Defer) as later:
+            await refreshed(reaching, feed_id)
+    assert later.value.until > datetime.now(UTC)
+    assert publisher.asked == [] and await titles(reaching, feed_id) == []

@@ -42,3 +42,15 @@ async def test_an_unknown_widget_is_not_found(browser: Browser) -> None:
     answer = await browser.json("GET", "/api/widgets/horoscope")
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_pages_are_packed_for_who_can_unpack_them(
+    browser: Browser, services: Services
+) -> None:
+    await browser.sign_in(await member(services))
+    for path in ("/", "/news", "/cabinet"):
+        packed = await browser.get(path, headers={"accept-encoding": "gzip"})
+        assert packed.headers["content-encoding"] == "gzip"
+        plain = await browser.get(path, headers={"accept-encoding": "identity"})
+        assert "content-encoding" not in plain.headers
+        assert "<html" in packed.text

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.domain.homepage import news
-from app.domain.homepage.news import NewsQuery
+from app.domain.homepage.news_rows import NewsQuery
 from app.services import Services
 from tests.homepage.newsroom import feed, item, subscribed, tagged
 from tests.people import Browser, member

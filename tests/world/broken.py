@@ -42,7 +42,8 @@ class Broken:
 
     async def answer(self, host: str, request: Request) -> Response:
         """Answer as the publisher of that name does."""
-        return await getattr(self, host.partition(".")[0].replace("-", "_"))(request)
+        found: Response = await getattr(self, host.partition(".")[0].replace("-", "_"))(request)
+        return found
 
     def index(self) -> list[dict[str, object]]:
         """Return the broken publishers as lines of the world's index."""

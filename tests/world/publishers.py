@@ -3,6 +3,7 @@
 import csv
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 FIRST_FEEDS = Path(__file__).parents[2] / "data" / "feeds.tsv"
@@ -40,7 +41,7 @@ class Publisher:
         return f"https://{self.host}{self.feed_path}"
 
 
-def paper(name: str, title: str, *topics: str, quirks: str = "", **how: object) -> Publisher:
+def paper(name: str, title: str, *topics: str, quirks: str = "", **how: Any) -> Publisher:
     """Return a publisher under world.test."""
     return Publisher(f"{name}.world.test", title, topics, quirks=frozenset(quirks.split()), **how)
 

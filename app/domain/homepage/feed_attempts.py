@@ -1,14 +1,16 @@
 """One attempt at a feed: fetched, compared with last time, read in a child process. Writes nothing."""
 
 import hashlib
+import random
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from app.domain.homepage import feeds
 from app.domain.homepage.feed_documents import FeedDocument
-from app.errors import OutsideFailed, ServiceDown
+from app.errors import Defer, OutsideFailed, ServiceDown
 from app.services import Services
 
 ACCEPT = (
@@ -33,13 +35,28 @@ class Attempt(msgspec.Struct, kw_only=True):
     page: bytes | None = None
 
 
+PATIENCE = 1.5
+
+
+def wait_for_turn(services: Services, url: str) -> None:
+    """Let a job come back later when it is not the address's turn. Raises Defer.
+
+    A host is asked once a second; who waited here for it would keep a slot from all other jobs.
+    """
+    wait = services.outside["guarded"].wait(url)
+    if wait > PATIENCE:
+        dice = random.uniform(0.0, wait)  # noqa: S311
+        raise Defer(datetime.now(UTC) + timedelta(seconds=wait + dice), "The host is busy.")
+
+
 async def attempt(services: Services, feed: Any) -> Attempt:
-    """Ask for a feed (a row with url, url_enc, etag, last_modified, body_hash); failures are an answer too."""
+    """Ask for a feed (a row with url, url_enc, etag, last_modified, body_hash); failures are an answer too. Raises Defer."""
     started = time.perf_counter()
     try:
         url = feeds.address(services, feed)
     except ServiceDown as down:
         return Attempt(code=down.code)
+    wait_for_turn(services, url)
     made = await fetched(
         services, url, feed["etag"], feed["last_modified"], known_hash=feed["body_hash"]
     )

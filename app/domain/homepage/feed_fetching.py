@@ -1,6 +1,7 @@
 """Fetching feeds: who is due, one attempt each, and what it makes of the feed (chapter 20 rules 18–24)."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 import asyncpg
@@ -20,7 +21,8 @@ DURATION = Histogram(
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 15, 30),
 )
 MOST_DUE = 500
-FIRST_PICTURES = 5
+MOST_OF_A_HOST = 55
+PICTURES_AT_ONCE = 5
 
 # A feed at rest wakes when somebody who reads it is seen again.
 WAKE = """
@@ -30,22 +32,32 @@ WHERE next_fetch_at IS NULL AND state NOT IN ('gone', 'disabled') AND EXISTS (
     WHERE s.feed_id = feeds.id AND s.unsubscribed_at IS NULL
       AND coalesce(u.last_seen_on, u.created_at::date) > current_date - 30)
 """
+# Of one host, or of one person's private feeds, a minute's worth: a host is asked once a second.
 CLAIM = """
-SELECT id, next_fetch_at FROM feeds WHERE next_fetch_at <= now()
-ORDER BY next_fetch_at LIMIT $1 FOR UPDATE SKIP LOCKED
+WITH due AS (
+    SELECT id, row_number() OVER (PARTITION BY coalesce(split_part(url, '/', 3), owner_id::text)
+                                  ORDER BY next_fetch_at, id) AS place
+    FROM feeds WHERE next_fetch_at <= now()
+)
+SELECT f.id, f.next_fetch_at, due.place::int AS place FROM feeds f JOIN due ON due.id = f.id
+WHERE due.place <= $2
+ORDER BY due.place, f.next_fetch_at LIMIT $1 FOR UPDATE OF f SKIP LOCKED
 """
 
 
 async def dispatch(services: Services) -> int:
-    """Write one job for each feed that is due, the longest waiting first; answer how many."""
+    """Write one job for each feed that is due, the longest waiting of each host first; answer how many."""
     async with services.tx() as tx:
         await tx.db.execute(WAKE)
-        due = [
-            (row["id"], row["next_fetch_at"].isoformat())
-            for row in await tx.db.fetch(CLAIM, MOST_DUE)
-        ]
-        keys = [f"feed:{feed_id}:{at}" for feed_id, at in due]
-        await tx.enqueue_many("refresh_feed", due, keys=keys)
+        due = await tx.db.fetch(CLAIM, MOST_DUE, MOST_OF_A_HOST)
+        for place, rows in groupby(due, lambda row: row["place"]):
+            # The second feed of a host starts a second later, and so on.
+            at = datetime.now(UTC) + timedelta(seconds=place - 1)
+            calls = [(row["id"], row["next_fetch_at"].isoformat()) for row in rows]
+            keys = [f"feed:{feed_id}:{since}" for feed_id, since in calls]
+            await tx.enqueue_many(
+                "refresh_feed", calls, keys=keys, run_at=at if place > 1 else None
+            )
     return len(due)
 
 
@@ -115,11 +127,12 @@ async def note(tx: Services, feed: Any, made: Attempt) -> None:
 
 
 async def wish_pictures(tx: Services, pictured: list[int]) -> None:
-    """Write a job a picture. A host is asked once a second, so the newest of each feed go before all others."""
-    for part, priority in ((pictured[:FIRST_PICTURES], 4), (pictured[FIRST_PICTURES:], 6)):
-        keys = [f"item:{item_id}" for item_id in part]
-        calls = [(item_id,) for item_id in part]
-        await tx.enqueue_many("make_thumbnail", calls, keys=keys, priority=priority)
+    """Write a job a picture, the newest first, no more at once than their host will answer."""
+    for start in range(0, len(pictured), PICTURES_AT_ONCE):
+        part = pictured[start : start + PICTURES_AT_ONCE]
+        at = datetime.now(UTC) + timedelta(seconds=start)
+        calls, keys = [(item_id,) for item_id in part], [f"item:{item_id}" for item_id in part]
+        await tx.enqueue_many("make_thumbnail", calls, keys=keys, run_at=at if start else None)
 
 
 async def store(tx: Services, feed: Any, made: Attempt) -> feed_items.Stored:

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from app.domain.homepage import news
-from app.domain.homepage.news import NewsPage, NewsQuery, Story, Tag
+from app.domain.homepage.news import NewsPage, Story, Tag
+from app.domain.homepage.news_rows import NewsQuery
 from app.domain.platform.readers import Reader
 from app.errors import NotFound
 from app.services import Services

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from app.domain.homepage.feed_attempts import wait_for_turn
 from app.domain.platform import objects
 from app.errors import OutsideFailed, ServiceDown
 from app.services import Services
@@ -21,10 +22,11 @@ WHERE i.id = $1 AND i.image_url IS NOT NULL AND i.image_key IS NULL
 
 
 async def make(services: Services, item_id: int) -> None:
-    """Make the picture of an item that somebody can see. Raises ServiceDown while another try may help."""
+    """Make the picture of an item that somebody can see. Raises ServiceDown while another try may help, and Defer."""
     item = await services.db.fetchrow(WANTED, item_id)
     if item is None or services.outside.get("s3") is None:
         return
+    wait_for_turn(services, item["image_url"])
     try:
         content = await small(services, item["image_url"])
     except OutsideFailed as failed:

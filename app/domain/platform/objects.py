@@ -19,7 +19,7 @@ class StoredObject(msgspec.Struct):
     bucket: str
     key: str
     content_type: str
-    bytes: int
+    size: int
     sha256: bytes
 
 
@@ -75,7 +75,7 @@ async def put(
 
 
 BY_KEY = """
-SELECT bucket, key, content_type, bytes, sha256 FROM stored_objects
+SELECT bucket, key, content_type, bytes AS size, sha256 FROM stored_objects
 WHERE bucket = $1 AND key = $2 AND state = 'live' AND visibility = 'public'
 """
 

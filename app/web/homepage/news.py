@@ -5,9 +5,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.domain.homepage import news, news_filters, news_marks, stories
-from app.domain.homepage.news import NewsQuery
 from app.domain.homepage.news_filters import NewFilter
 from app.domain.homepage.news_marks import ReadMark
+from app.domain.homepage.news_rows import NewsQuery
 from app.errors import Invalid
 from app.web import session
 from app.web.forms import query, read

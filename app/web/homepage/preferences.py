@@ -1,6 +1,7 @@
 """Display: theme, units, clock, news, and the stylesheet of an accent."""
 
 import re
+from zoneinfo import available_timezones
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -58,7 +59,7 @@ def zones() -> list[str]:
     """Time zones that people choose from."""
     return sorted(
         name
-        for name in preferences.available_timezones()
+        for name in available_timezones()
         if "/" in name and not name.startswith(("Etc/", "SystemV/"))
     )
 

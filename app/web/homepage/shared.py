@@ -44,7 +44,8 @@ class SharedPages:
 
     def renew(self, app: ASGIApp, scope: Scope) -> None:
         """Make the answer again behind the reader's back: whoever asks meanwhile gets the last good one."""
-        task = asyncio.create_task(app({**scope, "state": dict(scope["state"])}, no_body, dropped))  # type: ignore[arg-type]
+        again = {**scope, "state": dict(scope["state"])}
+        task: asyncio.Task[None] = asyncio.create_task(app(again, no_body, dropped))  # type: ignore[arg-type]
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 

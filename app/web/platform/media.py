@@ -15,7 +15,7 @@ async def show(request: Request) -> Response:
     headers = {
         "ETag": f'"{found.sha256.hex()[:32]}"',
         "Cache-Control": YEAR if request.query_params.get("v") else "public, max-age=3600",
-        "Content-Length": str(found.bytes),
+        "Content-Length": str(found.size),
         "Content-Disposition": "inline",
     }
     return StreamingResponse(stored.chunks, headers=headers, media_type=found.content_type)

@@ -128,6 +128,6 @@ async def add_by_hand(
     payload = kind.payload_of_fields(fields).decode()
     head = (kind.name, kind.queue, kind.priority)
     trace = dict(services.trace) or None
-    tail = ([], None, kind.attempts, False, trace, actor_id)
+    tail: tuple[Any, ...] = ([], None, kind.attempts, False, trace, actor_id)
     [row] = await services.db.fetch(ADD, *head, [payload], [None], *tail)
     return int(row["id"])
