@@ -7,6 +7,9 @@ from pathlib import Path
 
 from app import config
 from app.config import Settings
+from app.errors import ServiceDown
+
+UNAVAILABLE = 69  # EX_UNAVAILABLE of sysexits.h
 
 
 def main() -> int:
@@ -38,6 +41,9 @@ def main() -> int:
     except config.Misconfigured as error:
         print(f"Village cannot start: {error}", file=sys.stderr)
         return config.MISCONFIGURED
+    except ServiceDown as problem:
+        print(problem.sentence, file=sys.stderr)
+        return UNAVAILABLE
 
 
 def settings_of(command: str) -> Settings:

@@ -14,16 +14,28 @@ from app.errors import ServiceDown
 SCHEMA_VERSION = 1
 ROOT = Path(__file__).resolve().parent.parent
 
+# What a connection says when the server behind it goes. InternalClientError: asyncpg met the server's farewell between
+# two statements.
+LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 # What says that PostgreSQL is away or will be back soon, rather than that a statement is wrong.
 AWAY = (
     OSError,
     TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InterfaceError,
     asyncpg.ReadOnlySQLTransactionError,
+    *LOST,
+)
+# What says that a start cannot go on: there is no such server, database, user or password.
+UNREACHABLE = (
+    *AWAY,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
 )
 
 
@@ -145,8 +157,13 @@ async def schema_version(db: Database) -> int:
 
 
 async def migrate(settings: Settings) -> list[int]:
-    """Bring the database to SCHEMA_VERSION, one numbered file a transaction; answer the versions taken."""
-    connection = await asyncpg.connect(settings.database_url)
+    """Bring the database to SCHEMA_VERSION, one numbered file a transaction; answer the versions taken. Raises ServiceDown."""
+    try:
+        connection = await asyncpg.connect(settings.database_url)
+    except UNREACHABLE as error:
+        raise ServiceDown(
+            f"The database cannot be reached ({error}). Start PostgreSQL, or change DATABASE_URL."
+        ) from error
     try:
         await connection.execute("SELECT pg_advisory_lock(713)")
         await connection.execute("SET lock_timeout = '10s'; SET client_min_messages = warning")

@@ -5,10 +5,8 @@ import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-import asyncpg
-
 from app.config import Settings
-from app.db import Database, database_away, is_away
+from app.db import LOST, Database, database_away, is_away
 
 
 class Ledger(Protocol):
@@ -72,7 +70,7 @@ class Services:
                     yield inner
                     if ends_job and self.job is not None:
                         await self.job.end(inner)
-            except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
+            except LOST as error:
                 if not is_away(error):
                     raise
                 raise database_away() from error

@@ -83,6 +83,9 @@ async def cold_queries(settings: Settings) -> int:
     """Statements that a member's page takes when nothing of it is kept: who asks, and all twelve widgets."""
     asked: list[str] = []
     async with open_services(settings, pool_size=1) as services, services.held() as held:
+        await page_of(
+            held, settings
+        )  # the spot's first look, and types that a fresh connection asks about
         held.db.connection.add_query_logger(lambda record: asked.append(record.query))
         await page_of(held, settings)
     print(f"{len(asked)} statements for a cold page of 12 widgets")

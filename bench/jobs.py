@@ -3,7 +3,6 @@
 import asyncio
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import arq.worker
@@ -11,12 +10,9 @@ import asyncpg
 import uvloop
 from arq.connections import ArqRedis, RedisSettings, create_pool
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from app.domain.platform.jobs.types import Registry
 from app.services import Services
-from bench import job_ground
-from jobs.registry import REGISTRY
+from bench import _job_ground as job_ground
 from jobs.working import Worker
 
 JOBS = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
@@ -24,7 +20,7 @@ ROUNDS = 3
 SLOTS = 10
 TUNED_SLOTS = 100
 IDLE_JOBS = 200
-TYPES = Registry(REGISTRY)
+TYPES = Registry()
 
 ran = 0
 started: dict[int, float] = {}

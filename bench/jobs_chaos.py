@@ -13,12 +13,11 @@ from pathlib import Path
 import uvloop
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
 
 from app.config import Settings
 from app.domain.platform.jobs.types import Registry
 from app.services import Services
-from bench import job_ground
+from bench import _job_ground as job_ground
 from jobs import hints
 
 JOBS = int(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1].isdigit() else 10_000
@@ -49,7 +48,13 @@ async def start(settings: Settings) -> asyncio.subprocess.Process:
         "LOG_LEVEL": "ERROR",
     }
     return await asyncio.create_subprocess_exec(
-        sys.executable, __file__, "--worker", env=env, stdout=asyncio.subprocess.DEVNULL
+        sys.executable,
+        "-m",
+        "bench.jobs_chaos",
+        "--worker",
+        cwd=ROOT,
+        env=env,
+        stdout=asyncio.subprocess.DEVNULL,
     )
 
 

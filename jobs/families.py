@@ -20,6 +20,7 @@ log = structlog.get_logger("jobs")
 # How often a family looks at PostgreSQL by itself, for what the fast lane lost.
 LOOK_SECONDS = {"HIGH": 5.0, "DEFAULT": 10.0, "SCREENSHOT": 10.0, "LOW": 30.0, "BULK": 60.0}
 FIRST_FAMILIES = ("HIGH", "DEFAULT")
+LAST_FAMILIES = ("LOW", "BULK")
 PATIENCE_SECONDS = 2.0
 # With a limit on slots or rate, due jobs are counted and claimed from PostgreSQL at this pace.
 COUNTED_LOOK_SECONDS = 1.0

@@ -12,7 +12,6 @@ import structlog
 
 from app.db import AWAY, Database, prepare_connection
 from app.domain.platform.jobs import beats, running
-from app.domain.platform.jobs.running import Ending
 from app.errors import ServiceDown
 from app.services import Services
 from jobs.runs import Run
@@ -142,10 +141,6 @@ class Heartbeat(threading.Thread):
         ending = stuck.failed(
             f"Did not stop {STUCK_SECONDS:g} s after its time-out of {stuck.kind.timeout:g} s."
         )
-        await running.finish(
-            services,
-            self.worker.holder,
-            [Ending(**dataclasses.asdict(ending) | {"job": stuck.job})],
-        )
+        await running.finish(services, self.worker.holder, [ending])
         others = [run.job.id for run in self.worker.runs() if run is not stuck]
         await running.give_back(services, self.worker.holder, others)

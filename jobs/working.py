@@ -14,7 +14,7 @@ from app.domain.platform.jobs.stats import Tally
 from app.errors import ServiceDown
 from app.services import Services
 from jobs import hints
-from jobs.families import FIRST_FAMILIES, Family
+from jobs.families import FIRST_FAMILIES, LAST_FAMILIES, Family
 from jobs.heartbeat import Heartbeat
 from jobs.relays import Relay
 from jobs.runs import Run
@@ -75,7 +75,7 @@ class Worker:
 
     def must_yield(self, family: Family) -> bool:
         """Whether a family starts nothing because HIGH or DEFAULT has waited too long for a slot here."""
-        if family.queue in FIRST_FAMILIES:
+        if family.queue not in LAST_FAMILIES:
             return False
         return any(
             self.families[queue].has_waited for queue in FIRST_FAMILIES if queue in self.families

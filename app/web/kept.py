@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 CEILING = 48 * 2**20
 PLANS = 5_000
@@ -16,6 +16,7 @@ class Kept:
         self.ceiling = ceiling
         self.bytes = 0
         self.pieces: OrderedDict[Hashable, bytes] = OrderedDict()
+        self.versions: dict[int, tuple[Hashable, Any]] = {}
         self.plans: OrderedDict[Hashable, tuple[Hashable, ...]] = OrderedDict()
 
     def get(self, key: Hashable) -> bytes | None:

@@ -61,6 +61,9 @@ class Hub:
         self.number = random.randrange(1 << 30)  # noqa: S311 - a start that a restarted process will not repeat
         self.past: deque[tuple[int, str]] = deque(maxlen=REMEMBERED)
         self.closing = False
+        # Rises with each notice of feeds and weather; with `listening` it tells that nothing else has changed.
+        self.site_number = 0
+        self.listening = False
         self.listener: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -94,14 +97,17 @@ class Hub:
             except AWAY:
                 await asyncio.sleep(random.uniform(1, 3))  # noqa: S311
                 continue
+            self.listening = True
             self.wake_all()
             await lost.wait()
+            self.listening = False
             log.warning("listening connection lost")
 
     def heard(self, _connection: Any, _pid: int, _channel: str, topic: str) -> None:
         """Take one notice: reader:7:news, feed:12 or weather:45.50:-73.57."""
         self.number += 1
         self.past.append((self.number, topic))
+        self.site_number += not topic.startswith("reader:")
         area = area_of(topic)
         for stream in self.by_topic.get(watched(topic), ()):
             stream.tell(area, self.number)
@@ -109,6 +115,7 @@ class Hub:
     def wake_all(self) -> None:
         """After a gap nobody knows what was missed: every page looks at all its widgets once."""
         self.number += 1
+        self.site_number += 1
         for stream in self.streams:
             for area in stream.keys:
                 stream.tell(area, self.number)

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from app.domain.homepage.widget_types import TYPES
 from app.web.routes import ENDPOINTS
 
-# An event stream never ends, and a file out of the object store is no page.
-NO_PAGES = ("/live", "/media/{bucket}/{key:path}")
+# An event stream never ends, a file out of the object store is no page, and the deep look at our health looks outside.
+NO_PAGES = ("/live", "/media/{bucket}/{key:path}", "/health/deep")
 FILL = {
     "slug": ["home"],
     "key": ["news", "weather"],

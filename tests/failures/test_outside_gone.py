@@ -31,7 +31,7 @@ FORECAST = {
 }  # fmt: skip
 ADD_SPOT = """
 INSERT INTO weather_cache (location_key, provider, forecast, forecast_at, expires_at)
-VALUES ('45.5:-73.57', 'open_meteo', $1, now() - interval '2 hours', now())
+VALUES ($2, 'open_meteo', $1, now() - interval '2 hours', now())
 """
 
 
@@ -57,10 +57,12 @@ async def last_values(cut_off: Services) -> int:
     url = f"https://{HOST}/feed"
     digest = hashlib.sha256(url.encode()).digest()
     feed_id: int = await cut_off.db.fetchval(ADD_FEED, url, digest)
-    await cut_off.db.fetchval(ADD_ITEM, feed_id, digest, url, NOW, "Old but good", "", "old but good")
+    await cut_off.db.fetchval(
+        ADD_ITEM, feed_id, digest, url, NOW, "Old but good", "", "old but good"
+    )
     due = await cut_off.db.fetchval("SELECT next_fetch_at FROM feeds WHERE id = $1", feed_id)
     await feed_fetching.refresh(cut_off, feed_id, due.isoformat())
-    await cut_off.db.execute(ADD_SPOT, FORECAST)
+    await cut_off.db.execute(ADD_SPOT, FORECAST, weather_spots.key_of(45.5, -73.57))
     await weather_spots.refresh_due(cut_off)
     return feed_id
 
@@ -108,17 +110,13 @@ async def roles(services: Services, browser: Browser) -> AsyncIterator[str]:
         yield name
 
 
-# Health and the metrics of the object store are asked by machines, and look outside on purpose.
-PAGES = [path for path in addresses() if path != "/health/deep"]
-
-
 async def test_no_page_and_no_fragment_opens_a_connection(
     cut_off: Services, last_values: int, wire: Wire
 ) -> None:
     async with client_on(cut_off) as client:
         browser = Browser(client, cut_off)
         async for role in roles(cut_off, browser):
-            for path in PAGES:
+            for path in addresses():
                 for answer in (await browser.get(path), await browser.fragment(path)):
                     assert answer.status_code < 500, (role, path, answer.text)
     assert wire.tried == []
@@ -143,10 +141,9 @@ async def test_weather_and_news_show_their_last_value_with_age_and_reason(
 ) -> None:
     async with client_on(cut_off) as client:
         browser = Browser(client, cut_off)
-        view = (await browser.json("GET", "/api/widgets/weather")).json()["widget"]
         page = (await browser.get("/widgets/weather")).text
-        assert "17" in page
-        assert "The weather service" in page or "could not be reached" in page, view
+        assert "17°" in page
+        assert "The weather service" in page
         assert "<time" in page
         feed = (await browser.json("GET", f"/api/feeds/{last_values}")).json()
         assert feed["health"]["state"] == "failing"

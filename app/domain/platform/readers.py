@@ -25,6 +25,8 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
     session_id: int | None = None
     fresh: bool = False
     rotate: bool = False
+    # How often the reader changed each area of their own.
+    own: dict[str, int] = {}
 
     @property
     def is_member(self) -> bool:
@@ -44,7 +46,8 @@ def token_hash(token: str) -> bytes:
 
 BY_SESSION = """
 SELECT s.id AS session_id, s.token_hash, s.next_seen_at, s.rotated_at, s.seen_at, s.fresh_until, s.previous_hash,
-       u.id, u.kind, u.display_name, u.email, u.role, u.time_zone, p.doc, now() AS now
+       u.id, u.kind, u.display_name, u.email, u.role, u.time_zone, p.doc, now() AS now,
+       (SELECT jsonb_object_agg(v.area, v.version) FROM reader_versions v WHERE v.user_id = u.id) AS own
 FROM sessions s
 JOIN users u ON u.id = s.user_id
 LEFT JOIN preferences p ON p.user_id = u.id
@@ -79,6 +82,7 @@ async def by_session(services: Services, token: str, key_print: str) -> Reader |
         preferences=row["doc"] or {},
         session_id=row["session_id"],
         fresh=row["fresh_until"] > row["now"],
+        own=row["own"] or {},
         rotate=row["token_hash"] == hashed and due_for_rotation(row["rotated_at"], row["now"]),
     )
 

@@ -29,13 +29,12 @@ async def show(request: Request) -> Response:
         return await edited(request, slug)
     if who is None:
         return await shared.page(request)
-    async with session.services_of(request).held() as held:
-        return await personal(request, held, who, slug)
+    return await personal(request, session.services_of(request), who, slug)
 
 
 async def personal(request: Request, services: Services, who: Reader, slug: str) -> Response:
     """A reader's own page with its ETag: 304 when nothing of it changed, joined from kept pieces where they are known."""
-    found = await widgets.versions_of(services, who)
+    found = await widgets.known_versions(request, services, who)
     frame = page_frame(request, {"_title": None})
     fragment = wants(request) == "fragment"
     key = (
@@ -55,8 +54,9 @@ async def personal(request: Request, services: Services, who: Reader, slug: str)
         return Response(status_code=304, headers=headers)
     body = request.state.kept.joined(key)
     if body is None:
-        view = await pages.shown(services, who, slug)
-        body = await joining.joined(request, services, view, found, frame, fragment, plan=key)
+        async with services.held() as held:
+            view = await pages.shown(held, who, slug)
+            body = await joining.joined(request, held, view, found, frame, fragment, plan=key)
     return Response(body, media_type="text/html", headers=headers)
 
 

@@ -14,6 +14,7 @@ from app.domain.homepage.widget_types import BY_NAME, lenient
 from app.domain.platform.readers import Reader
 from app.services import Services
 from app.web import session
+from app.web.kept import PLANS
 from app.web.pages import Frame
 from app.web.render import fragment
 
@@ -33,6 +34,25 @@ FILLERS: dict[str, Filler] = {
 LOOKS_LIKE = {"rss": "news"}
 # Ages and hours move even when nothing changes: a piece is made anew after this many seconds.
 PIECE_LIVES = 300
+
+
+async def known_versions(request: Request, services: Services, who: Reader) -> Versions:
+    """The reader's versions, from memory while this process has heard of no change since they were read.
+
+    The hub's number is taken before the data is read: a notice that comes meanwhile makes the next request read again.
+    """
+    hub, kept = request.state.hub, request.state.kept
+    key = (who.id, tuple(sorted(who.own.items())), hub.site_number)
+    if not hub.listening or who.session_id is None:
+        return await versions_of(services, who)
+    known, found = kept.versions.get(who.id, (None, None))
+    if known != key:
+        found = await versions_of(services, who)
+        kept.versions[who.id] = (key, found)
+        if len(kept.versions) > PLANS:
+            kept.versions.pop(next(iter(kept.versions)))
+    assert found is not None
+    return found
 
 
 async def versions_of(services: Services, who: Reader | None) -> Versions:

@@ -105,7 +105,7 @@ async def test_a_waiting_job_is_cancelled_and_then_forgotten(
         "POST", f"/admin/api/jobs/{job_id}/cancellation", {"reason": "not today"}
     )
     assert shown.json()["status"] == "cancelled"
-    again = await admin.json("POST", f"/admin/api/jobs/{job_id}/cancellation", {"reason": "again"})
+    again = await admin.post(f"/admin/jobs/{job_id}/cancellation", {"reason": "again"})
     assert again.status_code == 409
     assert (
         await admin.json("DELETE", f"/admin/api/jobs/{job_id}", {"reason": "done"})
@@ -146,7 +146,8 @@ async def test_jobs_are_run_by_hand_with_checked_arguments(
     assert shown["payload"] == {"v": 1, "email_id": 7}
     form = {"job_type": "send_email", "arg.email_id": "x"}
     assert (await admin.post("/admin/jobs", form)).status_code == 422
-    assert (await admin.post("/admin/jobs", {"job_type": "purge_news"})).status_code == 303
+    for path in ("/admin/jobs", "/admin/jobs/trigger"):
+        assert (await admin.post(path, {"job_type": "purge_news"})).status_code == 303
     assert (await admin.json("POST", "/admin/api/jobs", {"job_type": "nothing"})).status_code == 404
 
 
@@ -160,6 +161,7 @@ async def test_a_feed_refresh_is_triggered_as_printed(admin: Browser, services: 
     assert (answer.status_code, answer.json()["job_type"]) == (202, "refresh_feed")
     assert (await admin.json("POST", path, {})).json()["job_type"] == "dispatch_feeds"
     assert (await admin.json("POST", path, {"source_id": 0})).status_code == 404
+    assert (await admin.post("/admin/jobs/trigger-feed-refresh")).status_code == 303
 
 
 async def test_a_reader_of_the_console_acts_on_nothing(
@@ -182,5 +184,6 @@ async def test_a_schedule_runs_beside_its_ticks(admin: Browser, services: Servic
     await services.db.execute(
         "INSERT INTO job_schedules (name, job_type, spec) VALUES ('purge_news', 'purge_news', '0 3 * * *')"
     )
+    assert (await admin.post("/admin/jobs/schedules/purge_news/runs")).status_code == 303
     answer = await admin.json("POST", "/admin/api/jobs/schedules/purge_news/runs")
     assert (answer.status_code, answer.json()["job_type"]) == (202, "purge_news")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.domain.platform.jobs import controls, running
+from app.domain.platform.jobs import controls, running, sweeper
 from app.errors import Conflict, Invalid, NotFound
 from app.services import Services
 from tests.platform.jobs.conftest import enqueue, job_row, until_status, working
@@ -39,6 +39,8 @@ async def test_a_pause_with_an_end_ends_by_itself(ledger: Services) -> None:
     await controls.pause(ledger, "queue", "DEFAULT", reason="over", until=past)
     await enqueue(ledger, "note_call", 1)
     assert len(await running.claim_due(ledger, "me", "DEFAULT", 9, TYPES)) == 1
+    await sweeper.sweep(ledger)
+    assert not await ledger.db.fetchval("SELECT paused FROM delayed_job_control")
 
 
 async def test_slots_hold_over_all_processes(ledger: Services) -> None:

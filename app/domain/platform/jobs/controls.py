@@ -55,6 +55,18 @@ async def resume(services: Services, scope: str, name: str) -> None:
     await services.db.execute(RESUME, scope, name)
 
 
+# The row's trigger tells every worker that the brakes have changed.
+END_PAUSES = """
+UPDATE delayed_job_control SET paused = false, until = NULL, changed_at = now()
+WHERE paused AND until <= now()
+"""
+
+
+async def end_pauses(services: Services) -> None:
+    """Take away the pauses whose time is over."""
+    await services.db.execute(END_PAUSES)
+
+
 LIMIT = """
 INSERT INTO delayed_job_control (scope, name, slots, per_minute, reason, actor_id)
 VALUES ($1, $2, $3, $4, $5, $6)

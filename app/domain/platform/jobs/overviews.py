@@ -83,9 +83,9 @@ async def queues(services: Services) -> QueueList:
             setattr(queue, status, many)
         buckets = histograms[queue.queue]
         queue.rate_per_minute = round(sum(buckets) / 60, 1)
-        queue.wait_p50_ms = stats.quantile(buckets, 0.5)
-        queue.wait_p95_ms = stats.quantile(buckets, 0.95)
         queue.wait_max_ms = longest.get(queue.queue)
+        queue.wait_p50_ms = stats.quantile(buckets, 0.5, queue.wait_max_ms)
+        queue.wait_p95_ms = stats.quantile(buckets, 0.95, queue.wait_max_ms)
         items.append(queue)
     return QueueList(items, len(items))
 

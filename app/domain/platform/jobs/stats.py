@@ -1,7 +1,7 @@
 """What the jobs of each minute did: how many, how long they waited, how long they ran."""
 
 import bisect
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from app.services import Services
@@ -92,17 +92,15 @@ async def fold(services: Services) -> None:
     await services.db.execute(FOLD)
 
 
-def quantile(buckets: Sequence[int], share: float) -> int | None:
-    """Milliseconds that this share stayed within, as the upper bound of its bucket; None when nothing ran."""
+def quantile(buckets: Sequence[int], share: float, longest: int | None = None) -> int | None:
+    """Milliseconds that this share stayed within: the upper bound of its bucket, or the longest if that is less.
+
+    None when nothing ran.
+    """
     wanted = sum(buckets) * share
     seen = 0
     for count, bound in zip(buckets, (*BOUNDS, BOUNDS[-1] * 2), strict=False):
         seen += count
         if seen and seen >= wanted:
-            return bound
+            return bound if longest is None else min(bound, longest)
     return None
-
-
-def added(many: Iterable[Sequence[int]]) -> list[int]:
-    """The sum of several histograms."""
-    return [sum(column) for column in zip(*many, strict=True)]

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from app.domain.platform.jobs import counts, endings, leases, stats
+from app.domain.platform.jobs import controls, counts, endings, leases, stats
 from app.domain.platform.jobs.running import FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS
 from app.domain.platform.jobs.types import FAMILIES
 from app.errors import ServiceDown
@@ -66,6 +66,7 @@ async def sweep(services: Services) -> None:
     """Go round once; a part that takes over 5 s or fails is left for the next round."""
     parts: list[Callable[[Services], Awaitable[object]]] = [
         return_lost,
+        controls.end_pauses,
         wake_relay,
         counts.fold,
         stats.fold,
