@@ -45,13 +45,13 @@ async def known_versions(request: Request, services: Services, who: Reader) -> V
     key = (who.id, tuple(sorted(who.own.items())), hub.site_number)
     if not hub.listening or who.session_id is None:
         return await versions_of(services, who)
-    known, found = kept.versions.get(who.id, (None, None))
-    if known != key:
-        found = await versions_of(services, who)
-        kept.versions[who.id] = (key, found)
-        if len(kept.versions) > PLANS:
-            kept.versions.pop(next(iter(kept.versions)))
-    assert found is not None
+    known: tuple[object, Versions] | None = kept.versions.get(who.id)
+    if known is not None and known[0] == key:
+        return known[1]
+    found = await versions_of(services, who)
+    kept.versions[who.id] = (key, found)
+    if len(kept.versions) > PLANS:
+        kept.versions.pop(next(iter(kept.versions)))
     return found
 
 
