@@ -1,16 +1,20 @@
 """Live: keys and versions only, for whom it concerns; resume, ceilings, goodbye; and what is fetched then."""
 
+import asyncio
 import re
 
+import httpx2
 import pytest
 
 from app.domain.homepage import versions
 from app.domain.homepage.live_topics import of_page
 from app.errors import ServiceDown
+from app.main import application
 from app.services import Services
 from app.web.live import Hub, Stream, events
+from app.web.session import SESSION
 from tests.homepage.newsroom import feed, item
-from tests.people import Browser, member
+from tests.people import Browser, cookie_of, member
 
 
 def stream(user_id: int, *topics: str) -> Stream:
@@ -119,3 +123,28 @@ async def test_versions_move_with_what_they_stand_for(services: Services) -> Non
     after = await versions.of_reader(services, who, None)
     assert after.links == before.links + 1
     assert after.news == before.news
+
+
+async def test_a_readers_versions_are_read_again_only_after_a_change(services: Services) -> None:
+    app, who, asked = application(services.settings, services), await member(services), list[str]()
+    hub: Hub = app.state["hub"]
+    hub.listening = True
+    services.db.connection.add_query_logger(lambda record: asked.append(record.query))
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=app), base_url="http://testserver"
+    ) as client:
+        headers = {"cookie": f"{SESSION}={await cookie_of(services, who)}"}
+
+        async def looks() -> int:
+            asked.clear()
+            assert (await client.get("/", headers=headers)).status_code == 200
+            await asyncio.sleep(0.01)  # the connection tells of its queries a turn later
+            return sum(query == versions.OF_READER for query in asked)
+
+        assert [await looks(), await looks()] == [1, 0]
+        hub.heard(None, 0, "", "feed:7")
+        assert [await looks(), await looks()] == [1, 0]
+        await versions.bump(services, who.id, "links")
+        assert [await looks(), await looks()] == [1, 0]
+        hub.listening = False
+        assert [await looks(), await looks()] == [1, 1]
