@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.config import Settings
 from app.db import SCHEMA_VERSION, schema_version
+from app.domain.platform import sessions
 from app.domain.platform.jobs import sweeper
 from app.errors import Problem, ServiceDown
 from app.services import Services
@@ -24,6 +25,7 @@ from app.web.kept import Kept
 from app.web.live import Hub
 from app.web.routes import ENDPOINTS
 from app.web.routing import Map
+from app.web.session import key_print
 
 UPLOADS = ("/feeds/imports", "/links/imports")
 
@@ -89,6 +91,9 @@ async def running(settings: Settings) -> AsyncIterator[dict[str, Any]]:
     """Services, the hub of event streams, and the loops of a web process. Raises OldSchema."""
     async with open_services(settings) as services, contextlib.AsyncExitStack() as stack:
         await refuse_other_schema(services)
+        with contextlib.suppress(ServiceDown):
+            # Chapter 10 rule 12: the first start with a new secret ends what older ones opened.
+            await sessions.end_other_keys(services, key_print(settings))
         hub = await stack.enter_async_context(Hub(settings))
         loops = [
             asyncio.create_task(sweeper.sweep_forever(services)),

@@ -150,7 +150,7 @@ class Family:
     async def claim(self) -> None:
         """Fill the free slots: from hints, and from PostgreSQL when it is time to look."""
         if not self.brakes_read:
-            self.brakes = await controls.brakes(self.worker.services, self.queue)
+            self.brakes = await controls.brakes(self.worker.engine, self.queue)
             self.limited = any(brake.slots or brake.per_minute for brake in self.brakes)
             self.brakes_read = True
         if self.worker.must_yield(self):
@@ -168,7 +168,7 @@ class Family:
         hints = list(self.hints.items())[: self.free]
         ids = [job_id for job_id, _since in hints]
         jobs = await running.claim(
-            self.worker.services, self.worker.holder, self.queue, ids, self.worker.types
+            self.worker.engine, self.worker.holder, self.queue, ids, self.worker.types
         )
         for job_id in ids:
             self.hints.pop(job_id, None)
@@ -177,14 +177,14 @@ class Family:
         if len(jobs) < len(ids):
             started = {job.id for job in jobs}
             refused = [job_id for job_id in ids if job_id not in started]
-            await relay.return_hints(self.worker.services, refused)
+            await relay.return_hints(self.worker.engine, refused)
 
     async def claim_due(self) -> None:
         """Claim the first due jobs; while all slots fill up this way, look again as soon as one is free."""
         free = self.free
         claim = controls.claim_within if self.limited else running.claim_due
         jobs = await claim(
-            self.worker.services, self.worker.holder, self.queue, free, self.worker.types
+            self.worker.engine, self.worker.holder, self.queue, free, self.worker.types
         )
         self.start(jobs)
         self.worker.taken(self.queue, [job.id for job in jobs])
@@ -196,9 +196,7 @@ class Family:
     def start(self, jobs: list[Claimed]) -> None:
         """Begin a task for each claimed job."""
         for job in jobs:
-            run = Run(
-                self.worker.services, self.worker.holder, job, self.worker.types[job.job_type]
-            )
+            run = Run(self.worker.engine, self.worker.holder, job, self.worker.types[job.job_type])
             self.runs[job.id] = run
             run.task = asyncio.create_task(self.carry(run))
 
@@ -225,7 +223,7 @@ class Family:
         try:
             ours = {ending.job.id for ending in batch if ending.recorded}
             if unrecorded:
-                ours |= await running.finish(self.worker.services, self.worker.holder, unrecorded)
+                ours |= await running.finish(self.worker.engine, self.worker.holder, unrecorded)
         except ServiceDown:
             self.endings = batch + self.endings
             self.finish_at = time.monotonic() + self.worker.pause_seconds

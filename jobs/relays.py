@@ -88,7 +88,7 @@ class Relay:
         if now < self.asked_at + RENEW_SECONDS:
             return now < self.holds_until
         self.asked_at = now
-        services = self.worker.services
+        services = self.worker.engine
         ours = await leases.take(services, f"relay:{self.queue}", self.worker.holder, LEASE_SECONDS)
         self.holds_until = now + LEASE_SECONDS if ours else 0.0
         if ours:
@@ -110,7 +110,7 @@ class Relay:
         if room <= 0 or not types:
             self.goes_on = room <= 0
             return
-        ids = await relay.take(self.worker.services, self.queue, room, types)
+        ids = await relay.take(self.worker.engine, self.queue, room, types)
         self.outstanding.update(dict.fromkeys(ids, self.brought_at))
         self.goes_on = bool(ids)
         if ids:
@@ -128,7 +128,7 @@ class Relay:
     async def forget_taken(self) -> None:
         """Ask which hints still wait; the others were claimed by other processes, or are due for another hint."""
         late = time.monotonic() - relay.LOST_SECONDS
-        waiting = await relay.still_waiting(self.worker.services, list(self.outstanding))
+        waiting = await relay.still_waiting(self.worker.engine, list(self.outstanding))
         self.outstanding = {
             job_id: since
             for job_id, since in self.outstanding.items()

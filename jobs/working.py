@@ -13,7 +13,7 @@ from app.domain.platform.jobs import clock, counts, endings, leases, relay, runn
 from app.domain.platform.jobs.stats import Tally
 from app.errors import ServiceDown
 from app.services import Services
-from jobs import hints
+from jobs import engine, hints
 from jobs.families import FIRST_FAMILIES, LAST_FAMILIES, Family
 from jobs.heartbeat import Heartbeat
 from jobs.relays import Relay
@@ -32,6 +32,8 @@ class Worker:
 
     def __init__(self, services: Services, slots: dict[str, int]) -> None:
         self.services = services
+        # Until work begins there is but one pool.
+        self.engine = services
         self.holder = sweeper.holder_name()
         self.types = services.ledger.registry
         self.loop = asyncio.get_running_loop()
@@ -106,20 +108,21 @@ class Worker:
 
     async def work(self) -> None:
         """Run until `stopping` is set; then finish what can be finished, and give the rest back."""
-        heartbeat = Heartbeat(self)
-        heartbeat.start()
-        loops = [asyncio.create_task(self.kept(loop)) for loop in self.loops()]
-        families = [asyncio.create_task(family.forever()) for family in self.families.values()]
-        try:
-            await self.watched(families)
-        finally:
-            self.stopping.set()
-            await ended(loops)
-            await self.wind_down(families)
-            heartbeat.end()
-            await asyncio.to_thread(heartbeat.join, 5)
-            if self.lane is not None:
-                await self.lane.aclose(close_connection_pool=True)
+        async with engine.opened(self.services) as self.engine:
+            heartbeat = Heartbeat(self)
+            heartbeat.start()
+            loops = [asyncio.create_task(self.kept(loop)) for loop in self.loops()]
+            families = [asyncio.create_task(family.forever()) for family in self.families.values()]
+            try:
+                await self.watched(families)
+            finally:
+                self.stopping.set()
+                await ended(loops)
+                await self.wind_down(families)
+                heartbeat.end()
+                await asyncio.to_thread(heartbeat.join, 5)
+                if self.lane is not None:
+                    await self.lane.aclose(close_connection_pool=True)
 
     async def watched(self, families: list[asyncio.Task[None]]) -> None:
         """Wait until we are told to stop; a family that breaks ends the process, to be started anew."""
@@ -166,10 +169,10 @@ class Worker:
         unused = [job_id for family in self.families.values() for job_id in family.hints]
         try:
             if rest:
-                await running.give_back(self.services, self.holder, [run.id for run in rest])
-            await relay.return_hints(self.services, unused)
-            await leases.release(self.services, self.holder)
-            await self.tally.write(self.services)
+                await running.give_back(self.engine, self.holder, [run.id for run in rest])
+            await relay.return_hints(self.engine, unused)
+            await leases.release(self.engine, self.holder)
+            await self.tally.write(self.engine)
         except ServiceDown:
             log.warning("worker leaves in silence", why="database away")
         await ended(families)
@@ -202,13 +205,13 @@ class Worker:
         while True:
             seconds = clock.CLOCK_SECONDS
             try:
-                if await leases.take(self.services, "clock", self.holder, clock.CLOCK_LEASE):
+                if await leases.take(self.engine, "clock", self.holder, clock.CLOCK_LEASE):
                     if not declared:
-                        await clock.declare(self.services, SCHEDULES)
+                        await clock.declare(self.engine, SCHEDULES)
                         declared = True
-                    await clock.tick(self.services)
-                    await counts.beat(self.services, "clock")
-                    seconds = await clock.seconds_to_next(self.services)
+                    await clock.tick(self.engine)
+                    await counts.beat(self.engine, "clock")
+                    seconds = await clock.seconds_to_next(self.engine)
                 else:
                     declared = False
             except ServiceDown:
@@ -220,7 +223,7 @@ class Worker:
         while True:
             await asyncio.sleep(TALLY_SECONDS)
             try:
-                await self.tally.write(self.services)
+                await self.tally.write(self.engine)
             except ServiceDown:
                 log.debug("sums kept", why="database away")
 

@@ -99,8 +99,11 @@ class Hub:
                 continue
             self.listening = True
             self.wake_all()
-            await lost.wait()
-            self.listening = False
+            try:
+                await lost.wait()
+            finally:
+                self.listening = False
+                connection.terminate()
             log.warning("listening connection lost")
 
     def heard(self, _connection: Any, _pid: int, _channel: str, topic: str) -> None:

@@ -2,7 +2,9 @@
 
 import dataclasses
 
+from app.db import Database, open_pool
 from app.domain.platform import sessions
+from app.main import running
 from app.services import Services
 from app.web import session as cookies
 from tests.people import Browser, cookie_of, member
@@ -107,3 +109,15 @@ async def test_cookies_are_secure_but_for_http_on_loopback(
     assert dataclasses.replace(
         services.settings, public_url="https://village.example"
     ).secure_cookies
+
+
+async def test_the_first_start_with_a_new_secret_ends_older_sessions(services: Services) -> None:
+    pool = await open_pool(services.settings)
+    committed = dataclasses.replace(services, db=Database(pool))
+    who = await member(committed, "rotated@example.org")
+    await cookie_of(committed, who)
+    async with running(dataclasses.replace(services.settings, jwt_session_secret="n" * 64)):
+        why = await pool.fetchval("SELECT ended_why FROM sessions WHERE user_id = $1", who.id)
+    await pool.execute("DELETE FROM users WHERE id = $1", who.id)
+    pool.terminate()
+    assert why == "new_secret"

@@ -19,7 +19,7 @@ WITH first AS (
         SELECT job.id FROM delayed_jobs AS job
         WHERE job.queue = $1 AND job.priority = level.priority AND job.status = 'pending' AND job.run_at <= now()
           AND (job.relayed_at IS NULL OR job.relayed_at < now() - $4::float8 * interval '1 second')
-          AND job.job_type = ANY($3::text[])
+          AND job.job_type || '' = ANY($3::text[])
         ORDER BY job.run_at, job.id
         LIMIT $2
     ) AS due
@@ -28,7 +28,7 @@ WITH first AS (
     SELECT job.id FROM delayed_jobs AS job
     WHERE job.queue = $1 AND job.status = 'pending' AND job.run_at <= now() AND $1 <> 'SCREENSHOT'
       AND (job.relayed_at IS NULL OR job.relayed_at < now() - $4::float8 * interval '1 second')
-      AND job.job_type = ANY($3::text[])
+      AND job.job_type || '' = ANY($3::text[])
     ORDER BY job.run_at
     LIMIT $2 / 5
 )
@@ -39,7 +39,7 @@ WHERE job.id IN (
         UNION ALL
         (SELECT id FROM first WHERE id NOT IN (SELECT id FROM oldest) LIMIT $2 - (SELECT count(*) FROM oldest))
     )
-  AND job.status = 'pending'
+  AND job.status || '' = 'pending'
 RETURNING job.id, job.priority, job.run_at
 """
 
@@ -67,7 +67,9 @@ def in_turn(rows: Sequence[tuple[int, datetime, int]], queue: str) -> list[int]:
     return list(turn)
 
 
-OUTSTANDING = "SELECT id FROM delayed_jobs WHERE id = ANY($1::bigint[]) AND status = 'pending'"
+OUTSTANDING = (
+    "SELECT id FROM delayed_jobs WHERE id = ANY($1::bigint[]) AND status || '' = 'pending'"
+)
 
 
 async def still_waiting(services: Services, ids: Sequence[int]) -> set[int]:
@@ -78,7 +80,7 @@ async def still_waiting(services: Services, ids: Sequence[int]) -> set[int]:
 # Hints that a worker could not use: the relay may give them again at once.
 RETURN = """
 UPDATE delayed_jobs SET relayed_at = NULL
-WHERE id = ANY($1::bigint[]) AND status = 'pending' AND relayed_at IS NOT NULL
+WHERE id = ANY($1::bigint[]) AND status || '' = 'pending' AND relayed_at IS NOT NULL
 """
 
 

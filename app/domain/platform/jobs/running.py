@@ -52,12 +52,14 @@ def retry_delay(attempts: int) -> float:
 # The hinted jobs that may start: still pending, due, of a type that this program knows, and without a brake.
 # A claim does not wait for the disk: the job's own commits do, and they carry the claim with them. Should the
 # server crash before, the job was never claimed, and the fence throws this attempt's end away.
+# What is joined to '' is a check and no way in: a plan made while the table was empty must not walk an index of
+# all that is pending once it is full.
 CLAIM_HINTED = """
 WITH free AS (
-    SELECT job.id, known.lease
+    SELECT job.id, job.job_type
     FROM delayed_jobs AS job
-    JOIN unnest($4::text[], $5::float8[]) AS known (job_type, lease) ON known.job_type = job.job_type
-    WHERE job.id = ANY($3::bigint[]) AND job.queue = $2 AND job.status = 'pending' AND job.run_at <= now()
+    WHERE job.id = ANY($3::bigint[]) AND job.queue || '' = $2 AND job.status || '' = 'pending'
+      AND job.run_at <= now() AND job.job_type || '' = ANY($4::text[])
       AND NOT EXISTS (
           SELECT FROM job_brakes AS brake
           WHERE brake.scope = 'queue' AND brake.name = job.queue
@@ -67,8 +69,10 @@ WITH free AS (
 )
 UPDATE delayed_jobs AS job
 SET status = 'running', attempts = attempts + 1, locked_by = $1,
-    locked_until = now() + free.lease * interval '1 second'
-FROM free, (SELECT set_config('synchronous_commit', 'off', true)) AS unhurried
+    locked_until = now() + known.lease * interval '1 second'
+FROM free
+JOIN unnest($4::text[], $5::float8[]) AS known (job_type, lease) ON known.job_type = free.job_type
+CROSS JOIN (SELECT set_config('synchronous_commit', 'off', true)) AS unhurried
 WHERE job.id = free.id
 RETURNING job.id, job.job_type, job.queue, job.payload, job.attempts AS attempt, job.max_attempts, job.trace,
     job.actor_id, now() AS started_at,
@@ -77,13 +81,13 @@ RETURNING job.id, job.job_type, job.queue, job.payload, job.attempts AS attempt,
 # The same without hints: the first that are due, priority by priority, which the index has in that order.
 CLAIM_DUE = """
 WITH free AS (
-    SELECT due.id, due.lease
+    SELECT due.id, due.job_type
     FROM generate_series(0, 9) AS level (priority)
     CROSS JOIN LATERAL (
-        SELECT job.id, known.lease
+        SELECT job.id, job.job_type
         FROM delayed_jobs AS job
-        JOIN unnest($4::text[], $5::float8[]) AS known (job_type, lease) ON known.job_type = job.job_type
         WHERE job.queue = $2 AND job.priority = level.priority AND job.status = 'pending' AND job.run_at <= now()
+          AND job.job_type || '' = ANY($4::text[])
           AND ($6 OR NOT EXISTS (
               SELECT FROM job_brakes AS brake
               WHERE brake.scope = 'queue' AND brake.name = job.queue
@@ -97,8 +101,10 @@ WITH free AS (
 )
 UPDATE delayed_jobs AS job
 SET status = 'running', attempts = attempts + 1, locked_by = $1,
-    locked_until = now() + free.lease * interval '1 second'
-FROM free, (SELECT set_config('synchronous_commit', 'off', true)) AS unhurried
+    locked_until = now() + known.lease * interval '1 second'
+FROM free
+JOIN unnest($4::text[], $5::float8[]) AS known (job_type, lease) ON known.job_type = free.job_type
+CROSS JOIN (SELECT set_config('synchronous_commit', 'off', true)) AS unhurried
 WHERE job.id = free.id
 RETURNING job.id, job.job_type, job.queue, job.payload, job.attempts AS attempt, job.max_attempts, job.trace,
     job.actor_id, now() AS started_at,
@@ -162,7 +168,7 @@ WITH ended AS (
         locked_by = NULL, locked_until = NULL, relayed_at = NULL,
         finished_at = CASE WHEN ended.outcome IN ('ok', 'dead') THEN now() END
     FROM ended
-    WHERE job.id = ended.id AND job.attempts = ended.attempt AND job.locked_by = $1 AND job.status = 'running'
+    WHERE job.id = ended.id AND job.attempts = ended.attempt AND job.locked_by = $1 AND job.status || '' = 'running'
     RETURNING job.id
 ), tried AS (
     INSERT INTO job_attempts (job_id, attempt, worker, started_at, outcome, error, wait_ms, run_ms)
