@@ -90,9 +90,10 @@ async def browser(services: Services) -> AsyncIterator[Browser]:
 
 def client_on(services: Services) -> httpx2.AsyncClient:
     """A client that speaks to the application in this loop."""
-    transport = httpx2.ASGITransport(
-        app=application(services.settings, services), client=("127.0.0.1", 1)
-    )
+    app = application(services.settings, services)
+    # Nothing is renewed behind a test's back: all of it runs on one connection.
+    app.state["shared"].look_again = float("inf")
+    transport = httpx2.ASGITransport(app=app, client=("127.0.0.1", 1))
     return httpx2.AsyncClient(transport=transport, base_url="http://testserver")
 
 

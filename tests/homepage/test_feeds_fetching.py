@@ -5,6 +5,7 @@ import dataclasses
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
 from app.config import Settings
@@ -143,7 +144,7 @@ async def test_workers_that_come_back_together_store_each_item_once(
     settings: Settings, reaching: Services, publisher: Publisher
 ) -> None:
     publisher.put("/feed", rss([item("Bridge opens"), item("Rain ends", 2)]))
-    pool = await open_pool(settings, size=4)
+    pool = await open_pool(settings, size=12)
     services = dataclasses.replace(reaching, db=Database(pool))
     try:
         feed_id = await added(services)
@@ -161,8 +162,10 @@ async def test_workers_that_come_back_together_store_each_item_once(
         assert len(publisher.asked) == 4
     finally:
         # Unlike other tests this one commits, so that its workers see one another.
-        await services.db.execute("TRUNCATE users, feeds, stories RESTART IDENTITY CASCADE")
-        await pool.close()
+        pool.terminate()
+        cleaner = await asyncpg.connect(settings.database_url)
+        await cleaner.execute("TRUNCATE users, feeds, stories RESTART IDENTITY CASCADE")
+        await cleaner.close()
 
 
 async def test_the_first_fetch_takes_the_newest_and_old_items_stay_out(

@@ -26,6 +26,7 @@ class SharedPages:
     def __init__(self) -> None:
         self.answers: dict[str, SharedAnswer] = {}
         self.looked: dict[str, float] = {}
+        self.look_again = LOOK_AGAIN
         self.tasks: set[asyncio.Task[None]] = set()
 
     def find(self, headers: dict[bytes, bytes]) -> SharedAnswer | None:
@@ -37,7 +38,7 @@ class SharedPages:
     def is_due(self, name: str = "page") -> bool:
         """Whether somebody should look again at the data; says yes to one asker only."""
         now = time.monotonic()
-        if now - self.looked.get(name, 0.0) < LOOK_AGAIN:
+        if now - self.looked.get(name, 0.0) < self.look_again:
             return False
         self.looked[name] = now
         return True
@@ -79,6 +80,7 @@ async def page(request: Request) -> Response:
     name = "fragment" if fragment else "page"
     answer = answered(body, tag, tuple(made_of))
     request.state.shared.answers[name] = answer
+    request.state.shared.looked[name] = time.monotonic()
     return Response(
         body,
         media_type="text/html",

@@ -73,9 +73,9 @@ async def declare(services: Services, schedules: Sequence[Schedule]) -> None:
 
 # Locked while it ticks: a second leader waits, and then sees the next tick.
 DUE = """
-SELECT name, job_type, spec, time_zone, misfire, next_run_at, now() AS now
+SELECT name, job_type, spec, time_zone, misfire, next_run_at, coalesce($1::timestamptz, now()) AS now
 FROM job_schedules
-WHERE enabled AND (next_run_at IS NULL OR next_run_at <= now())
+WHERE enabled AND (next_run_at IS NULL OR next_run_at <= coalesce($1::timestamptz, now()))
 ORDER BY name
 FOR UPDATE
 """
@@ -86,15 +86,15 @@ WHERE name = $1
 """
 
 
-async def tick(services: Services) -> int:
-    """Enqueue what is due, one job a tick; return how many. Raises ServiceDown.
+async def tick(services: Services, at: datetime | None = None) -> int:
+    """Enqueue what is due now, or was `at` a moment, one job a tick; return how many. Raises ServiceDown.
 
     Ticks that were missed are made up for once, by the last of them, within `misfire`; else they are
     skipped and counted.
     """
     enqueued = 0
     async with services.tx() as tx:
-        for line in await tx.db.fetch(DUE):
+        for line in await tx.db.fetch(DUE, at):
             reached, missed, coming = ticks_until(line)
             late = reached is not None and line["now"] - reached > line["misfire"]
             run = None if late else reached
