@@ -1,5 +1,6 @@
 """Sessions: replaced while in use, ended when an old value comes back, ended by a new secret."""
 
+import asyncio
 import dataclasses
 
 from app.db import Database, open_pool
@@ -116,7 +117,10 @@ async def test_the_first_start_with_a_new_secret_ends_older_sessions(services: S
     committed = dataclasses.replace(services, db=Database(pool))
     who = await member(committed, "rotated@example.org")
     await cookie_of(committed, who)
-    async with running(dataclasses.replace(services.settings, jwt_session_secret="n" * 64)):
+    renewed = dataclasses.replace(services.settings, jwt_session_secret="n" * 64)
+    async with running(renewed) as state:
+        while not state["hub"].listening:
+            await asyncio.sleep(0.01)
         why = await pool.fetchval("SELECT ended_why FROM sessions WHERE user_id = $1", who.id)
     await pool.execute("DELETE FROM users WHERE id = $1", who.id)
     pool.terminate()

@@ -43,7 +43,9 @@ async def test_a_draining_process_says_so(browser: Browser) -> None:
 
 
 async def test_the_deep_look_tells_words_to_all_and_figures_to_admins(services: Services) -> None:
-    pool = await open_pool(services.settings)
+    # One connection, open already: a look that runs out of time must not be cut off while it connects.
+    pool = await open_pool(services.settings, size=1)
+    await pool.fetchval("SELECT 1")
     report = await health.deep(dataclasses.replace(services, db=Database(pool)))
     pool.terminate()
     # Nobody works here, and the clock stands still: degraded, and said in words.
