@@ -122,6 +122,8 @@ async def test_the_first_start_with_a_new_secret_ends_older_sessions(services: S
         while not state["hub"].listening:
             await asyncio.sleep(0.01)
         why = await pool.fetchval("SELECT ended_why FROM sessions WHERE user_id = $1", who.id)
+    # Unlike other tests this one commits.
     await pool.execute("DELETE FROM users WHERE id = $1", who.id)
+    await pool.execute("TRUNCATE audit_log")
     pool.terminate()
     assert why == "new_secret"
