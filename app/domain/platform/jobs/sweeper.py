@@ -17,7 +17,9 @@ from app.services import Services
 log = structlog.get_logger("jobs")
 
 SWEEP_SECONDS = 15.0
-SWEEPER_LEASE = 18.0
+SWEEPER_LEASE = 9.0
+# Between the rounds the duty is renewed, and attempts whose lease ran out are returned already.
+LOOK_SECONDS = 3.0
 FIGURES_SECONDS = 2.0
 FIGURES_LEASE = 5.0
 PART_SECONDS = 5.0
@@ -57,9 +59,11 @@ async def sweeping(services: Services, holder: str) -> None:
             if ours and clock() - swept_at >= SWEEP_SECONDS:
                 swept_at = clock()
                 await sweep(services)
+            elif ours:
+                await return_lost(services)
         except ServiceDown:
             log.warning("sweeper waits", why="database away")
-        await asyncio.sleep(SWEEP_SECONDS / 5)
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 async def sweep(services: Services) -> None:
