@@ -80,7 +80,7 @@ async def test_a_limited_family_still_runs_everything(ledger: Services) -> None:
 async def test_low_starts_nothing_while_high_waits_for_a_slot(ledger: Services) -> None:
     async with working(ledger, HIGH=1, LOW=2) as worker:
         async with ledger.tx() as tx:
-            await tx.enqueue_many("sleep_high", [(4.0,), (0.1,)])
+            await tx.enqueue_many("sleep_high", [(8.0,), (0.1,)])
         while not worker.families["HIGH"].hints:
             await asyncio.sleep(0.02)
         await asyncio.sleep(2.2)

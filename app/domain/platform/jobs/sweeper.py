@@ -63,6 +63,9 @@ async def sweeping(services: Services, holder: str) -> None:
                 await return_lost(services)
         except ServiceDown:
             log.warning("sweeper waits", why="database away")
+        # Nothing outside starts the healer again, so no fault of one part may end it.
+        except Exception:
+            log.exception("sweep broke off")
         await asyncio.sleep(LOOK_SECONDS)
 
 
@@ -176,4 +179,6 @@ async def figuring(services: Services, holder: str) -> None:
             await counts.show_figures(services)
         except ServiceDown:
             log.warning("figures wait", why="database away")
+        except Exception:
+            log.exception("figures broke off")
         await asyncio.sleep(FIGURES_SECONDS)
