@@ -107,6 +107,19 @@ COMMENT ON TABLE sessions IS 'One browser that is signed in. next_seen_at: when 
 CREATE INDEX sessions_user ON sessions (user_id) WHERE ended_at IS NULL;
 CREATE INDEX sessions_ended ON sessions (ended_at) WHERE ended_at IS NOT NULL;
 
+CREATE TABLE admin_grants (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    user_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+    permission text NOT NULL,
+    reason text NOT NULL CHECK (length(reason) BETWEEN 1 AND 500),
+    granted_by bigint REFERENCES users ON DELETE SET NULL,
+    expires_at timestamptz,
+    ended_at timestamptz,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE admin_grants IS 'One permission beyond a role.';
+CREATE UNIQUE INDEX admin_grants_live ON admin_grants (user_id, permission) WHERE ended_at IS NULL;
+
 CREATE TABLE audit_log (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     timestamp timestamptz NOT NULL DEFAULT now(),

@@ -95,7 +95,7 @@ async def cold_queries(settings: Settings) -> int:
 async def page_of(services: Services, settings: Settings) -> None:
     """What a request for a cold page asks of the database."""
     token = await services.db.fetchval("SELECT token_hash FROM sessions LIMIT 1")
-    row = await services.db.fetchrow(readers.BY_SESSION, token, session.key_print(settings))
+    row = await services.db.fetchrow(readers.BY_VALUE, token, session.key_print(settings))
     who = readers.Reader(id=row["id"], kind="member", email=row["email"])
     view = await pages.shown(services, who)
     await widgets.versions_of(services, who)

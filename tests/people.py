@@ -4,7 +4,7 @@ import dataclasses
 
 import httpx2
 
-from app.domain.platform import readers, sessions
+from app.domain.platform import permissions, readers, sessions
 from app.services import Services
 from app.web import session as cookies
 
@@ -20,7 +20,12 @@ async def member(
     """A member with a proven address, known to nothing else yet."""
     user_id = await services.db.fetchval(ADD_MEMBER, email, email.split("@")[0].title(), role)
     return readers.Reader(
-        id=user_id, kind="member", name=email.split("@")[0].title(), email=email, role=role
+        id=user_id,
+        kind="member",
+        name=email.split("@")[0].title(),
+        email=email,
+        role=role,
+        permissions=permissions.of(role),
     )
 
 

@@ -16,7 +16,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Endpoint(NamedTuple):
-    """One line of the map: what it shows and takes (for the OpenAPI text), and whether it has a twin under /api."""
+    """One line of the map: what it shows and takes (for the OpenAPI text), whether it has a twin, and who may come in."""
 
     method: str
     path: str
@@ -24,11 +24,23 @@ class Endpoint(NamedTuple):
     shows: type | None = None
     takes: type | None = None
     twin: bool = True
+    # Who may come in: "" everybody, "member" the signed-in, else the permission (one of a tuple is enough).
+    needs: str | tuple[str, ...] = ""
 
 
-def GET(path: str, handler: Handler, shows: type | None = None, *, twin: bool = True) -> Endpoint:
+Needs = str | tuple[str, ...]
+
+
+def GET(
+    path: str,
+    handler: Handler,
+    shows: type | None = None,
+    *,
+    twin: bool = True,
+    needs: Needs = "",
+) -> Endpoint:
     """A page to look at."""
-    return Endpoint("GET", path, handler, shows, None, twin)
+    return Endpoint("GET", path, handler, shows, None, twin, needs)
 
 
 def POST(
@@ -38,28 +50,41 @@ def POST(
     shows: type | None = None,
     *,
     twin: bool = True,
+    needs: Needs = "",
 ) -> Endpoint:
     """Something is added or done."""
-    return Endpoint("POST", path, handler, shows, takes, twin)
+    return Endpoint("POST", path, handler, shows, takes, twin, needs)
 
 
 def PUT(
-    path: str, handler: Handler, takes: type | None = None, shows: type | None = None
+    path: str,
+    handler: Handler,
+    takes: type | None = None,
+    shows: type | None = None,
+    *,
+    needs: Needs = "",
 ) -> Endpoint:
     """Something is put in a place."""
-    return Endpoint("PUT", path, handler, shows, takes)
+    return Endpoint("PUT", path, handler, shows, takes, True, needs)
 
 
 def PATCH(
-    path: str, handler: Handler, takes: type | None = None, shows: type | None = None
+    path: str,
+    handler: Handler,
+    takes: type | None = None,
+    shows: type | None = None,
+    *,
+    needs: Needs = "",
 ) -> Endpoint:
     """Something is changed in part."""
-    return Endpoint("PATCH", path, handler, shows, takes)
+    return Endpoint("PATCH", path, handler, shows, takes, True, needs)
 
 
-def DELETE(path: str, handler: Handler, shows: type | None = None) -> Endpoint:
+def DELETE(
+    path: str, handler: Handler, shows: type | None = None, *, needs: Needs = ""
+) -> Endpoint:
     """Something is taken away."""
-    return Endpoint("DELETE", path, handler, shows)
+    return Endpoint("DELETE", path, handler, shows, None, True, needs)
 
 
 class Map(Router):
@@ -108,6 +133,9 @@ def opened(endpoint: Endpoint) -> Handler:
             raise NotFound("This address has no JSON twin.")
         if request.cookies:
             await session.recognise(request)
+            session.refuse_banned(request)
+        if endpoint.needs:
+            session.require(request, endpoint.needs)
         response = await endpoint.handler(request)
         await session.answer_cookies(request, response)
         return response

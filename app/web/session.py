@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import secrets
+from datetime import UTC, datetime
 from typing import Any
 
 from itsdangerous import BadSignature, URLSafeSerializer
@@ -47,12 +48,32 @@ def admin(request: Request) -> Reader:
     return who
 
 
-def operator(request: Request, *roles: str) -> Reader:
-    """The signed-in admin with one of `roles` (super_admin always). Raises Forbidden as well as what `admin` does."""
-    who = admin(request)
-    if who.role not in ("super_admin", *roles):
+def require(request: Request, needs: str | tuple[str, ...]) -> None:
+    """Let in who has the right that an address asks for. Raises SignInNeeded, Forbidden, and NotFound for non-admins."""
+    if needs == "member":
+        member(request)
+    elif not may(admin(request), needs):
         raise Forbidden("Your role does not allow this.")
-    return who
+
+
+def may(who: Reader | None, needs: str | tuple[str, ...]) -> bool:
+    """Whether a reader has a permission; one of several is enough."""
+    wanted = (needs,) if isinstance(needs, str) else needs
+    return who is not None and any(name in who.permissions for name in wanted)
+
+
+# What a banned member may still do: come in and out, and see, export or delete what is their own.
+OPEN_TO_BANNED = ("/auth/", "/settings/", "/gdpr/")
+
+
+def refuse_banned(request: Request) -> None:
+    """A banned member may read, and change nothing but their own account. Raises Forbidden."""
+    who = reader(request)
+    if who is None or who.banned_until is None or request.method == "GET":
+        return
+    if who.banned_until > datetime.now(UTC) and not request.url.path.startswith(OPEN_TO_BANNED):
+        until = who.banned_until.strftime("%d %B %Y, %H:%M UTC")
+        raise Forbidden(f"You cannot change anything here until {until}.", code="banned")
 
 
 async def saver(request: Request) -> Reader:

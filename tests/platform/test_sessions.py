@@ -86,11 +86,15 @@ async def test_an_admins_session_idles_out_after_an_hour(
 
 async def test_a_ban_is_felt_with_the_next_request(browser: Browser, services: Services) -> None:
     who = await member(services)
-    value = await cookie_of(services, who)
+    await browser.sign_in(who)
+    assert (await browser.json("PATCH", "/preferences", {"clock": "12"})).status_code == 200
     await services.db.execute(
         "UPDATE users SET banned_until = now() + interval '1 day' WHERE id = $1", who.id
     )
-    assert await seen_with(browser, value) == 401
+    refused = await browser.json("PATCH", "/preferences", {"clock": "24"})
+    assert (refused.status_code, refused.json()["code"]) == (403, "banned")
+    # Whoever is banned may still see what is kept about them.
+    assert (await browser.get("/settings/sessions")).status_code == 200
 
 
 async def test_one_members_session_cannot_be_ended_by_another(

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from app.domain.platform import permissions
 from app.services import Services
 
 ROTATE_AFTER = timedelta(minutes=15)
@@ -20,6 +21,9 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     email: str | None = None
     role: str | None = None
+    # What the role and live grants allow; a token's scopes can only narrow it.
+    permissions: frozenset[str] = frozenset()
+    banned_until: datetime | None = None
     time_zone: str | None = None
     preferences: dict[str, Any] = {}
     session_id: int | None = None
@@ -44,26 +48,32 @@ def token_hash(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-BY_SESSION = """
+# Two look-ups by unique index, of which the second is rarely asked: with OR both would be read each time.
+BY_VALUE = """
 SELECT s.id AS session_id, s.token_hash, s.next_seen_at, s.rotated_at, s.seen_at, s.fresh_until, s.previous_hash,
-       u.id, u.kind, u.display_name, u.email, u.role, u.time_zone, p.doc, now() AS now,
-       (SELECT jsonb_object_agg(v.area, v.version) FROM reader_versions v WHERE v.user_id = u.id) AS own
+       u.id, u.kind, u.display_name, u.email, u.role, u.time_zone, u.banned_until, p.doc, now() AS now,
+       (SELECT jsonb_object_agg(v.area, v.version) FROM reader_versions v WHERE v.user_id = u.id) AS own,
+       CASE WHEN u.role IS NOT NULL THEN (
+           SELECT array_agg(g.permission) FROM admin_grants g
+           WHERE g.user_id = u.id AND g.ended_at IS NULL AND (g.expires_at IS NULL OR g.expires_at > now())
+       ) END AS grants
 FROM sessions s
 JOIN users u ON u.id = s.user_id
 LEFT JOIN preferences p ON p.user_id = u.id
-WHERE (s.token_hash = $1 OR s.previous_hash = $1) AND s.ended_at IS NULL AND s.ends_at > now()
-  AND s.key_print = $2 AND u.closed_at IS NULL AND (u.banned_until IS NULL OR u.banned_until < now())
+WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.ends_at > now() AND s.key_print = $2 AND u.closed_at IS NULL
   AND s.seen_at > now() - CASE WHEN u.role IS NULL THEN interval '30 days' ELSE interval '60 minutes' END
 """
+BY_OLDER_VALUE = BY_VALUE.replace("s.token_hash = $1", "s.previous_hash = $1")
 
 
 async def by_session(services: Services, token: str, key_print: str) -> Reader | None:
     """The member behind a session's cookie, or None. Ends a session whose replaced value comes back too late."""
     hashed = token_hash(token)
-    row = await services.db.fetchrow(BY_SESSION, hashed, key_print)
+    row = await services.db.fetchrow(BY_VALUE, hashed, key_print)
     if row is None:
-        return None
-    if row["token_hash"] != hashed:
+        row = await services.db.fetchrow(BY_OLDER_VALUE, hashed, key_print)
+        if row is None:
+            return None
         seen = row["next_seen_at"]
         if seen is not None and row["now"] > seen + OLD_VALUE_LIVES:
             await end_reused(services, row["session_id"])
@@ -72,18 +82,25 @@ async def by_session(services: Services, token: str, key_print: str) -> Reader |
         row["previous_hash"] and not row["next_seen_at"]
     ):
         await services.db.execute(SEEN, row["session_id"])
+    return reader_of(row, rotate=row["token_hash"] == hashed)
+
+
+def reader_of(row: Any, *, rotate: bool) -> Reader:
+    """The reader that a row of BY_VALUE tells of."""
     return Reader(
         id=row["id"],
         kind=row["kind"],
         name=row["display_name"] or row["email"].split("@")[0],
         email=row["email"],
         role=row["role"],
+        permissions=permissions.of(row["role"], frozenset(row["grants"] or ())),
+        banned_until=row["banned_until"],
         time_zone=row["time_zone"],
         preferences=row["doc"] or {},
         session_id=row["session_id"],
         fresh=row["fresh_until"] > row["now"],
         own=row["own"] or {},
-        rotate=row["token_hash"] == hashed and due_for_rotation(row["rotated_at"], row["now"]),
+        rotate=rotate and due_for_rotation(row["rotated_at"], row["now"]),
     )
 
 
