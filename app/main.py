@@ -15,6 +15,7 @@ from app.config import Settings
 from app.db import SCHEMA_VERSION, schema_version
 from app.domain.platform import sessions
 from app.domain.platform.jobs import sweeper
+from app.domain.platform.session_rows import SessionRows
 from app.errors import Problem, ServiceDown
 from app.services import Services
 from app.start import open_services
@@ -55,7 +56,11 @@ class Lived:
         self.settings = settings
         self.state: dict[str, Any] = {"kept": Kept(), "shared": SharedPages()}
         if services is not None:
-            self.state |= {"services": services, "hub": Hub(settings)}
+            self.state |= {
+                "services": services,
+                "hub": Hub(settings),
+                "session_rows": SessionRows(services),
+            }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lifespan, or one request with the services in its state."""
@@ -100,7 +105,7 @@ async def running(settings: Settings) -> AsyncIterator[dict[str, Any]]:
             asyncio.create_task(sight.measure_lag()),
         ]
         try:
-            yield {"services": services, "hub": hub}
+            yield {"services": services, "hub": hub, "session_rows": SessionRows(services)}
         finally:
             for loop in loops:
                 loop.cancel()

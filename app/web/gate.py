@@ -9,15 +9,14 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.config import Settings
 from app.errors import Forbidden, Problem, ServiceDown
+from app.log import RequestLines
 from app.web import problems, sight
-
-log = structlog.get_logger("web")
+from app.web.homepage import front
 
 BODY_CEILING = 1_000_000
 UPLOAD_CEILING = 50_000_000
@@ -132,25 +131,23 @@ class Gate:
     async def answered_at_once(
         self, scope: Scope, headers: dict[bytes, bytes], send: Send, started: float
     ) -> bool:
-        """Answer the shared front page from memory where it stands ready; True when that was all."""
-        shared = scope["state"].get("shared")
-        if shared is None or scope["method"] != "GET" or scope["query_string"]:
+        """Answer the front page from memory where it stands ready; True when that was all."""
+        if scope["method"] != "GET" or scope["query_string"]:
             return False
-        answer = shared.find(headers)
-        if answer is None or headers.get(b"host", b"").decode("latin-1") != self.host:
+        if headers.get(b"host", b"").decode("latin-1") != self.host:
             return False
-        if shared.is_due():
-            shared.renew(self.app, scope)
-        status, ready, body = 200, answer.headers, answer.body
-        if headers.get(b"if-none-match") == answer.etag:
-            status, ready, body = 304, answer.unchanged_headers, b""
-        elif b"gzip" in headers.get(b"accept-encoding", b""):
-            ready, body = answer.packed_headers, answer.packed
-        own = [*ready, *self.headers, (b"x-request-id", scope["request_id"].encode())]
-        await send({"type": "http.response.start", "status": status, "headers": own})
-        await send({"type": "http.response.body", "body": body})
+        try:
+            answer = await front.ready(scope, headers, self.settings, self.app)
+        except Problem:
+            # The long way meets the same fault, and can say it.
+            return False
+        if answer is None:
+            return False
+        own = [*answer.headers, *self.headers, (b"x-request-id", scope["request_id"].encode())]
+        await send({"type": "http.response.start", "status": answer.status, "headers": own})
+        await send({"type": "http.response.body", "body": answer.body})
         scope["route"] = FRONT
-        self.note(scope, status, time.perf_counter() - started)
+        self.note(scope, answer.status, time.perf_counter() - started)
         return True
 
     async def checked(self, scope: Scope, receive: Receive, headers: dict[bytes, bytes]) -> Receive:
@@ -234,8 +231,7 @@ class Gate:
         if scope["path"].startswith(QUIET):
             return
         reader = scope.get("state", {}).get("reader")
-        log.info(
-            "request",
+        RequestLines.add(
             request_id=scope["request_id"],
             method=scope["method"],
             endpoint=route,
@@ -251,7 +247,7 @@ def untwin(scope: Scope) -> None:
     if path.startswith("/api/"):
         rest = path[4:]
         rest = rest[3:] if rest.startswith("/v1/") else rest
-    elif path.startswith("/admin/api/"):
+    elif path == "/admin/api" or path.startswith("/admin/api/"):
         rest = "/admin" + path[10:]
     else:
         return

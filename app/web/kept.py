@@ -18,6 +18,7 @@ class Kept:
         self.pieces: OrderedDict[Hashable, bytes] = OrderedDict()
         self.versions: dict[int, tuple[Hashable, Any]] = {}
         self.plans: OrderedDict[Hashable, tuple[Hashable, ...]] = OrderedDict()
+        self.tags: OrderedDict[Hashable, bytes] = OrderedDict()
 
     def get(self, key: Hashable) -> bytes | None:
         """The piece of that key, or None."""
@@ -51,6 +52,13 @@ class Kept:
         self.plans[key] = tuple(pieces)
         if len(self.plans) > PLANS:
             self.plans.popitem(last=False)
+
+    def tag(self, key: Hashable, tag: bytes) -> bytes:
+        """Remember the ETag of a page."""
+        self.tags[key] = tag
+        if len(self.tags) > PLANS:
+            self.tags.popitem(last=False)
+        return tag
 
 
 class SharedAnswer(NamedTuple):

@@ -100,28 +100,42 @@ def signer(settings: Settings) -> URLSafeSerializer:
 
 def key_print(settings: Settings) -> str:
     """Eight hex digits that tell which secret a session was made with."""
-    return hashlib.sha256(settings.jwt_session_secret.encode()).hexdigest()[:8]
+    return print_of(settings.jwt_session_secret)
+
+
+@functools.cache
+def print_of(secret: str) -> str:
+    """The first eight hex digits of a secret's SHA-256."""
+    return hashlib.sha256(secret.encode()).hexdigest()[:8]
 
 
 async def recognise(request: Request) -> None:
     """Find out who is asking and keep it in request.state.reader. A wrong cookie is no reader."""
-    services = services_of(request)
-    request.state.reader = None
-    if value := request.cookies.get(SESSION):
-        try:
-            token = signer(services.settings).loads(value)
-        except BadSignature:
-            token = None
-        if isinstance(token, str):
-            request.state.reader = await readers.by_session(
-                services, token, key_print(services.settings)
-            )
-    if (
-        request.state.reader is None
-        and (token := request.cookies.get(VISITOR))
-        and len(token) <= 64
-    ):
-        request.state.reader = await readers.by_visitor(services, token)
+    services, state = services_of(request), request.state
+    value = request.cookies.get(SESSION)
+    # The front page's quick way may have asked already.
+    if value is None or getattr(state, "recognised", None) != value:
+        state.reader = await known(services, state.session_rows, value) if value else None
+    if state.reader is None and (token := request.cookies.get(VISITOR)) and len(token) <= 64:
+        state.reader = await readers.by_visitor(services, token)
+
+
+async def known(services: Services, rows: readers.Rows, value: str) -> Reader | None:
+    """The member of a session's cookie, or None when it is not ours or has ended."""
+    token = signed_token(services.settings.jwt_session_secret, value)
+    if token is None:
+        return None
+    return await readers.by_session(services, rows, token, key_print(services.settings))
+
+
+@functools.lru_cache(maxsize=4096)
+def signed_token(secret: str, value: str) -> str | None:
+    """The token of a cookie that we signed, or None; its row decides, so the signature needs checking once only."""
+    try:
+        token = signer_with(secret).loads(value)
+    except BadSignature:
+        return None
+    return token if isinstance(token, str) else None
 
 
 async def answer_cookies(request: Request, response: Response) -> None:

@@ -1,5 +1,13 @@
 """The front page: shared for visitors, personal for readers, widgets one by one."""
 
+import asyncio
+import dataclasses
+
+from app.db import database_away
+from app.domain.platform import sessions
+from app.domain.platform.readers import Reader, token_hash
+from app.domain.platform.session_rows import SessionRows
+from app.errors import ServiceDown
 from app.services import Services
 from tests.people import Browser, member
 
@@ -54,3 +62,86 @@ async def test_pages_are_packed_for_who_can_unpack_them(
         plain = await browser.get(path, headers={"accept-encoding": "identity"})
         assert "content-encoding" not in plain.headers
         assert "<html" in packed.text
+
+
+async def warm_page(browser: Browser, services: Services) -> Reader:
+    """A member whose front page stands ready in memory: it was made, and the hub hears every change."""
+    browser.client._transport.app.state["hub"].listening = True
+    who = await member(services)
+    await browser.sign_in(who)
+    await browser.get("/")
+    return who
+
+
+async def test_a_ready_front_page_is_the_same_as_one_that_is_made(
+    browser: Browser, services: Services
+) -> None:
+    await warm_page(browser, services)
+    for encoding in ("gzip", "identity"):
+        headers = {"accept-encoding": encoding}
+        quick = await browser.get("/", headers=headers)
+        made = await browser.get("/", headers={**headers, "cache-control": "no-cache"})
+        slow = await browser.get("/?x=1", headers=headers)
+        assert quick.text == made.text
+        assert quick.headers["etag"] == slow.headers["etag"]
+        assert {"content-security-policy", "x-request-id"} <= quick.headers.keys()
+    unchanged = await browser.get("/", headers={"if-none-match": quick.headers["etag"]})
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
+
+
+async def test_a_ready_front_page_asks_once_who_is_there(
+    browser: Browser, services: Services
+) -> None:
+    await warm_page(browser, services)
+    asked: list[str] = []
+    services.db.connection.add_query_logger(lambda record: asked.append(record.query))
+    await browser.get("/")
+    assert len(asked) == 1
+
+
+async def test_a_ready_front_page_is_gone_with_the_session(
+    browser: Browser, services: Services
+) -> None:
+    await warm_page(browser, services)
+    await services.db.execute("UPDATE sessions SET ended_at = now(), ended_why = 'test'")
+    assert "Ada" not in (await browser.get("/")).text
+
+
+async def test_a_ready_front_page_shows_a_change_of_ones_own_at_once(
+    browser: Browser, services: Services
+) -> None:
+    who = await warm_page(browser, services)
+    await services.db.execute("UPDATE users SET display_name = 'Grace' WHERE id = $1", who.id)
+    assert "Grace" in (await browser.get("/")).text
+
+
+async def test_many_readers_at_once_share_a_statement(services: Services) -> None:
+    tokens = []
+    for name in ("ada", "bob", "eve"):
+        who = await member(services, f"{name}@example.org")
+        tokens.append(await sessions.open_for(services, who.id, "test", "print", {}))
+    asked: list[str] = []
+    services.db.connection.add_query_logger(lambda record: asked.append(record.query))
+    rows = SessionRows(services)
+    found = await asyncio.gather(
+        *(rows.find(token_hash(token), "print") for token in [*tokens, "nobody", tokens[0]])
+    )
+    assert [row and row["email"] for row in found] == [
+        "ada@example.org", "bob@example.org", "eve@example.org", None, "ada@example.org",
+    ]  # fmt: skip
+    assert sum("FROM sessions" in query for query in asked) == 1
+
+
+async def test_a_fault_reaches_all_who_wait_for_a_reader(services: Services) -> None:
+    rows = SessionRows(dataclasses.replace(services, db=Gone()))  # type: ignore[arg-type]
+    found = await asyncio.gather(
+        rows.find(b"a", "print"), rows.find(b"b", "print"), return_exceptions=True
+    )
+    assert all(isinstance(fault, ServiceDown) for fault in found)
+
+
+class Gone:
+    """A database that is away."""
+
+    async def fetch(self, *_: object) -> list[object]:
+        raise database_away()

@@ -2,7 +2,7 @@
 
 import hashlib
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -66,10 +66,17 @@ WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.ends_at > now() AND s.key_p
 BY_OLDER_VALUE = BY_VALUE.replace("s.token_hash = $1", "s.previous_hash = $1")
 
 
-async def by_session(services: Services, token: str, key_print: str) -> Reader | None:
+class Rows(Protocol):
+    """What reads sessions by the hash of their value: session_rows.SessionRows."""
+
+    async def find(self, hashed: bytes, key_print: str) -> Any:
+        """The row of BY_VALUE, or None."""
+
+
+async def by_session(services: Services, rows: Rows, token: str, key_print: str) -> Reader | None:
     """The member behind a session's cookie, or None. Ends a session whose replaced value comes back too late."""
     hashed = token_hash(token)
-    row = await services.db.fetchrow(BY_VALUE, hashed, key_print)
+    row = await rows.find(hashed, key_print)
     if row is None:
         row = await services.db.fetchrow(BY_OLDER_VALUE, hashed, key_print)
         if row is None:

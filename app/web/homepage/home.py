@@ -12,7 +12,7 @@ from app.domain.platform.readers import Reader
 from app.errors import NotFound
 from app.services import Services
 from app.web import session
-from app.web.homepage import joining, shared, widgets
+from app.web.homepage import front, joining, shared, widgets
 from app.web.pages import page_frame
 from app.web.render import VARY, as_json, etag, not_modified, render, wants
 
@@ -37,18 +37,8 @@ async def personal(request: Request, services: Services, who: Reader, slug: str)
     found = await widgets.known_versions(request, services, who)
     frame = page_frame(request, {"_title": None})
     fragment = wants(request) == "fragment"
-    key = (
-        who.id,
-        slug,
-        found,
-        who.name,
-        who.role,
-        who.is_member,
-        repr(frame.notices),
-        fragment,
-        widgets.minute(),
-    )
-    tag = etag(key)
+    key = front.key_of(services.settings, who, slug, found, repr(frame.notices), fragment=fragment)
+    tag = front.tag_of(request.state.kept, key)
     headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": VARY}
     if not_modified(request, tag):
         return Response(status_code=304, headers=headers)

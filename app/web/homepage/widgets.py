@@ -14,7 +14,7 @@ from app.domain.homepage.widget_types import BY_NAME, lenient
 from app.domain.platform.readers import Reader
 from app.services import Services
 from app.web import session
-from app.web.kept import PLANS
+from app.web.kept import PLANS, Kept
 from app.web.pages import Frame
 from app.web.render import fragment
 
@@ -36,22 +36,33 @@ LOOKS_LIKE = {"rss": "news"}
 PIECE_LIVES = 300
 
 
+def versions_at_hand(hub: Any, kept: Kept, who: Reader) -> Versions | None:
+    """The reader's versions from memory, while this process has heard of no change since they were read; else None."""
+    known: tuple[object, Versions] | None = kept.versions.get(who.id)
+    at_hand = known is not None and hub.listening and known[0] == heard(hub, who)
+    return known[1] if known is not None and at_hand else None
+
+
+def heard(hub: Any, who: Reader) -> tuple[object, ...]:
+    """What the process knows of changes: the reader's own, read with each request, and the site's, told by the hub."""
+    return who.id, tuple(sorted(who.own.items())), hub.site_number
+
+
 async def known_versions(request: Request, services: Services, who: Reader) -> Versions:
-    """The reader's versions, from memory while this process has heard of no change since they were read.
+    """The reader's versions, from memory where they are at hand.
 
     The hub's number is taken before the data is read: a notice that comes meanwhile makes the next request read again.
     """
     hub, kept = request.state.hub, request.state.kept
-    key = (who.id, tuple(sorted(who.own.items())), hub.site_number)
     if not hub.listening or who.session_id is None:
         return await versions_of(services, who)
-    known: tuple[object, Versions] | None = kept.versions.get(who.id)
-    if known is not None and known[0] == key:
-        return known[1]
-    found = await versions_of(services, who)
-    kept.versions[who.id] = (key, found)
-    if len(kept.versions) > PLANS:
-        kept.versions.pop(next(iter(kept.versions)))
+    found = versions_at_hand(hub, kept, who)
+    if found is None:
+        key = heard(hub, who)
+        found = await versions_of(services, who)
+        kept.versions[who.id] = (key, found)
+        if len(kept.versions) > PLANS:
+            kept.versions.pop(next(iter(kept.versions)))
     return found
 
 

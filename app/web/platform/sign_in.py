@@ -117,7 +117,9 @@ async def signed(request: Request, user_id: int, target: str, method: str) -> Re
     agent = request.headers.get("user-agent", "")[:200]
     ip = {"address": request.scope.get("caller", ""), "agent": agent}
     token = await sessions.open_for(services, user_id, method, session.key_print(settings), ip)
-    who = await readers.by_session(services, token, session.key_print(settings))
+    who = await readers.by_session(
+        services, request.state.session_rows, token, session.key_print(settings)
+    )
     assert who is not None
     log.info("signed in", method=method, user_id=user_id)
     request.state.reader = who
