@@ -25,9 +25,9 @@ def main() -> int:
     )
     commands.add_parser("migrate", help="make or change the database")
     seed = commands.add_parser(
-        "seed", help="load first feeds, tags and places; loading twice changes nothing"
+        "seed", help="load first feeds, places and buckets; loading twice changes nothing"
     )
-    seed.add_argument("what", nargs="*", help="places, tags, feeds; all when left out")
+    seed.add_argument("what", nargs="*", help="feeds, places, buckets; all when left out")
     doctor = commands.add_parser("doctor", help="say what is missing and how to mend it")
     doctor.add_argument("--json", action="store_true")
     commands.add_parser(
@@ -35,6 +35,12 @@ def main() -> int:
     )
     commands.add_parser("settings", help="print every setting as docs/operate/settings.md has them")
     commands.add_parser("demo", help="start stand-ins for the outside world")
+    if sys.argv[1:2] == ["ops"]:
+        from app import ops
+
+        ops.add_parser(commands)
+    else:
+        commands.add_parser("ops", help="what an operator does by hand: see ops --help")
     given = parser.parse_args()
     try:
         return run(given, settings_of(given.command))
@@ -48,8 +54,12 @@ def main() -> int:
 
 def settings_of(command: str) -> Settings:
     """The settings; in development the first start makes the secrets. Raises Misconfigured."""
+    if command == "doctor":
+        from app import doctor
+
+        return doctor.settings_found()
     settings = config.load()
-    if settings.environment == "dev" and command != "doctor":
+    if settings.environment == "dev":
         config.make_secrets(Path(settings.var_dir))
         settings = config.load()
     return settings
@@ -75,7 +85,9 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
                 if taken
                 else "The database is up to date."
             )
-            return 0
+            from app import seeding
+
+            return asyncio.run(seeding.seed(settings, seeding.NEEDED))
         case "seed":
             from app import seeding
 
@@ -91,6 +103,10 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
             from app import first_admin
 
             return asyncio.run(first_admin.print_link(settings))
+        case "ops":
+            from app import ops
+
+            return asyncio.run(ops.run(given, settings))
         case _:
             import runpy
 

@@ -11,7 +11,9 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 MISCONFIGURED = 78  # EX_CONFIG of sysexits.h
-DEV_SECRETS = ("JWT_SESSION_SECRET", "LINK_SECRET", "CLICK_KEYS", "SECRET_KEYS", "BOOTSTRAP_TOKEN")
+DEV_SECRETS = (
+    "JWT_SESSION_SECRET", "LINK_SECRET", "CLICK_KEYS", "SECRET_KEYS", "RECEIPT_KEY", "BOOTSTRAP_TOKEN"
+)  # fmt: skip
 
 
 class Misconfigured(Exception):
@@ -93,6 +95,15 @@ class Settings:
     mail_domain: str = setting(
         "", "The domain of our return addresses; the host of PUBLIC_URL when empty."
     )
+    imap_url: str = setting(
+        "",
+        "The mailbox that bounces come to: imaps://user:password@host:993/INBOX. Without it none are read.",
+        secret=True,
+    )
+    mail_server_id: str = setting(
+        "",
+        "The name our mail server writes in Authentication-Results; the mail domain when empty.",
+    )
     email_from: str = setting("", "The sender of our mail; noreply@ the mail domain when empty.")
     ops_email: str = setting("", "Who hears of trouble; ops@ the mail domain when empty.")
     trusted_proxies: str = setting("", "Networks whose X-Forwarded-For is believed.")
@@ -114,6 +125,41 @@ class Settings:
     click_keys: str = setting("", "Signs links out: k2:HEX,k1:HEX; all are valid.", secret=True)
     bootstrap_token: str = setting(
         "", "64 hex digits that make the first admin at /bootstrap.", secret=True
+    )
+    google_client_id: str = setting("", "Sign-in with Google: the client. Without it no button.")
+    google_client_secret: str = setting("", "Sign-in with Google: its secret.", secret=True)
+    google_scopes: str = setting("openid email profile", "What we ask Google for.")
+    google_url: str = setting(
+        "https://accounts.google.com", "Where people sign in with Google; the issuer of its tokens."
+    )
+    google_token_url: str = setting(
+        "https://oauth2.googleapis.com/token", "Where Google exchanges a code for tokens."
+    )
+    google_keys_url: str = setting(
+        "https://www.googleapis.com/oauth2/v3/certs", "Where Google shows the keys of its tokens."
+    )
+    facebook_app_id: str = setting("", "Sign-in with Facebook: the app. Without it no button.")
+    facebook_app_secret: str = setting("", "Sign-in with Facebook: its secret.", secret=True)
+    facebook_scopes: str = setting("public_profile,email", "What we ask Facebook for.")
+    facebook_url: str = setting("https://www.facebook.com", "Where people sign in with Facebook.")
+    facebook_graph_url: str = setting("https://graph.facebook.com", "Where Facebook's Graph is.")
+    facebook_graph_version: str = setting("v25.0", "The version of Facebook's Graph and dialog.")
+    apple_client_id: str = setting("", "Sign-in with Apple: the Services ID. Without it no button.")
+    apple_team_id: str = setting("", "Sign-in with Apple: the team that signs our secret.")
+    apple_key_id: str = setting("", "Sign-in with Apple: the name of the private key.")
+    apple_private_key_path: str = setting("", "Sign-in with Apple: the private key's file (.p8).")
+    apple_scopes: str = setting("name email", "What we ask Apple for.")
+    apple_url: str = setting(
+        "https://appleid.apple.com", "Where people sign in with Apple; the issuer of its tokens."
+    )
+    receipt_key: str = setting(
+        "",
+        "Signs receipts of erasure: 64 hex digits; older ones, which still prove theirs, after commas.",
+        secret=True,
+    )
+    gdpr_export_ttl_days: int = setting(7, "Days that a member's export can be fetched.")
+    gdpr_deletion_delay_hours: int = setting(
+        168, "Hours between a member's wish to be deleted and the deletion."
     )
     guard_hosts: str = setting(
         "", "Names led to loopback, in dev and test alone: name=127.0.0.1:8081,…"
@@ -247,6 +293,10 @@ def check(settings: Settings) -> None:
             )
     if not settings.public_url.startswith("https://"):
         raise Misconfigured("PUBLIC_URL must begin with https:// here.")
+    if settings.imap_url and not settings.imap_url.startswith("imaps://"):
+        raise Misconfigured(
+            "IMAP_URL must begin with imaps:// here: a password goes over that line."
+        )
     if settings.guard_hosts:
         raise Misconfigured("GUARD_HOSTS opens the guard; it is for dev and test alone. Remove it.")
     if "*" in settings.cors_origins:

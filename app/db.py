@@ -11,7 +11,7 @@ import orjson
 from app.config import Settings
 from app.errors import ServiceDown
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 ROOT = Path(__file__).resolve().parent.parent
 
 # What a connection says when the server behind it goes. InternalClientError: asyncpg met the server's farewell between
@@ -156,6 +156,13 @@ async def schema_version(db: Database) -> int:
     return await db.fetchval("SELECT coalesce(max(version), 0) FROM schema_versions") or 0
 
 
+# The running month and two ahead of every append-only table.
+MAKE_MONTHS = """
+SELECT make_month_partitions(relname, now()::date, 3) FROM pg_class
+WHERE relkind = 'p' AND relnamespace = current_schema()::regnamespace
+"""
+
+
 async def migrate(settings: Settings) -> list[int]:
     """Bring the database to SCHEMA_VERSION, one numbered file a transaction; answer the versions taken. Raises ServiceDown."""
     try:
@@ -180,7 +187,7 @@ async def migrate(settings: Settings) -> list[int]:
                 await connection.execute(
                     "INSERT INTO schema_versions (version) VALUES ($1)", number
                 )
-        await connection.execute("SELECT make_month_partitions('job_attempts', now()::date, 3)")
+        await connection.execute(MAKE_MONTHS)
         return taken if version < SCHEMA_VERSION else []
     finally:
         await connection.close()

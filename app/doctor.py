@@ -2,10 +2,14 @@
 
 import asyncio
 import json
+import os
 import shutil
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from app import config
+from app.box import running
 from app.config import Settings
 from app.db import SCHEMA_VERSION, schema_version
 from app.domain.platform import health
@@ -26,15 +30,24 @@ class Finding(NamedTuple):
     mend: str = ""
 
 
+def settings_found() -> Settings:
+    """The settings of the bin/run that runs in this folder; what the environment says comes first. Raises Misconfigured."""
+    own = config.load()
+    here = running.found(Path(own.var_dir))
+    return config.load({**here.env, **os.environ, "VAR_DIR": own.var_dir}) if here else own
+
+
 async def examine(settings: Settings, *, as_json: bool = False) -> int:
     """Look at everything; print it; answer 0, 1 with warnings, 2 when something is broken."""
     async with open_services(settings) as services:
         looks = (
+            bin_run,
             database,
             extensions,
             redis,
             storage,
             mail,
+            mailbox,
             secrets,
             weather,
             workers,
@@ -58,14 +71,18 @@ async def look_at(services: Services, look: Callable[[Services], Awaitable[Findi
     except TimeoutError:
         return Finding(look.__name__, "broken", f"no answer within {SECONDS} s")
     except (Problem, OSError) as error:
+        if isinstance(error, Problem) and error.code == "database_away":
+            return without_database(look.__name__)
         says = error.sentence if isinstance(error, Problem) else "does not answer"
-        return Finding(look.__name__, "broken", says, MENDS.get(look.__name__, ""))
+        return Finding(look.__name__, "broken", says)
 
 
-MENDS = {
-    "database": "Start PostgreSQL, or change DATABASE_URL.",
-    "extensions": "Start PostgreSQL, or change DATABASE_URL.",
-}
+def without_database(what: str) -> Finding:
+    """The database's own trouble is told once, with its mend."""
+    if what == "database":
+        mend = "Start PostgreSQL, or change DATABASE_URL."
+        return Finding(what, "broken", "does not answer", mend)
+    return Finding(what, "off", "cannot be seen without the database")
 
 
 def line(finding: Finding) -> str:
@@ -74,8 +91,20 @@ def line(finding: Finding) -> str:
     return f"{text}\n  {'':<12} {finding.mend}" if finding.mend else text
 
 
+async def bin_run(services: Services) -> Finding:
+    """Whether the site of this folder was started by bin/run; its servers are then those looked at."""
+    here = running.found(Path(services.settings.var_dir))
+    if here:
+        return Finding("bin/run", "ok", f"runs here as process {here.pid}: {here.url}")
+    mend = "" if services.settings.database_url else "Run: bin/run"
+    return Finding("bin/run", "off", "is not running here", mend)
+
+
 async def database(services: Services) -> Finding:
     """The server's version and the schema's."""
+    if not services.settings.database_url:
+        mend = "Run bin/run, which brings a PostgreSQL of its own, or set DATABASE_URL."
+        return Finding("database", "broken", "DATABASE_URL is not set", mend)
     number = int(await services.db.fetchval("SHOW server_version_num"))
     version = await schema_version(services.db)
     if number < 150_000:
@@ -96,6 +125,8 @@ EXTENSIONS = "SELECT array_agg(name) FROM unnest($1::text[]) AS name WHERE name 
 
 async def extensions(services: Services) -> Finding:
     """What the schema needs of PostgreSQL."""
+    if not services.settings.database_url:
+        return without_database("extensions")
     missing = await services.db.fetchval(EXTENSIONS, ["postgis", "pg_trgm", "citext", "btree_gist"])
     if missing:
         mend = "Install postgresql-15-postgis-3, then run: python -m app migrate"
@@ -150,6 +181,26 @@ async def mail(services: Services) -> Finding:
     )
 
 
+MAILBOX_MENDS = {
+    "refused": "Change the user or the password in IMAP_URL.",
+    "no_mailbox": "Change the folder at the end of IMAP_URL.",
+}
+
+
+async def mailbox(services: Services) -> Finding:
+    """Where letters come in."""
+    door = services.outside.get("imap")
+    if door is None:
+        says = "no mailbox is read; addresses that bounce are not found out"
+        return Finding("mailbox", "off", says, "Set IMAP_URL and MAIL_DOMAIN to read one.")
+    try:
+        async with door.opened():
+            return Finding("mailbox", "ok", f"{door.name} can be read")
+    except Problem as error:
+        mend = MAILBOX_MENDS.get(error.code, "Start the mail server, or change IMAP_URL.")
+        return Finding("mailbox", "warning", f"{door.name} cannot be read ({error.code})", mend)
+
+
 async def secrets(services: Services) -> Finding:
     """Secrets that must be there; none is printed."""
     settings = services.settings
@@ -181,6 +232,8 @@ async def weather(services: Services) -> Finding:
 
 async def workers(services: Services) -> Finding:
     """Whether somebody works."""
+    if not services.settings.database_url:
+        return without_database("workers")
     part = await health.workers(services)
     live = sorted(name for name, family in part["families"].items() if family["live"])
     if not live:

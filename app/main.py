@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -13,13 +14,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.config import Settings
 from app.db import SCHEMA_VERSION, schema_version
-from app.domain.platform import sessions
+from app.domain.platform import memories, rate_violations, sessions
+from app.domain.platform.flags import exposures
 from app.domain.platform.jobs import sweeper
 from app.domain.platform.session_rows import SessionRows
 from app.errors import Problem, ServiceDown
 from app.services import Services
 from app.start import open_services
-from app.web import problems, sight
+from app.web import minutes, problems, sight
 from app.web.gate import Gate
 from app.web.homepage.shared import SharedPages
 from app.web.kept import Kept
@@ -44,7 +46,7 @@ def application(settings: Settings, services: Services | None = None) -> "Lived"
     inner = ServerErrorMiddleware(inner, handler=problems.show_broken)
     # Event streams are left alone; static files and the shared page come packed already.
     inner = GZipMiddleware(inner, minimum_size=1024, compresslevel=4)
-    gate = Gate(inner, settings, UPLOADS)
+    gate = Gate(inner, settings, UPLOADS, [e.path for e in ENDPOINTS if e.foreign])
     return Lived(gate, settings, services)
 
 
@@ -54,6 +56,7 @@ class Lived:
     def __init__(self, app: ASGIApp, settings: Settings, services: Services | None) -> None:
         self.app = app
         self.settings = settings
+        self.is_refused = False  # by a database of another schema
         self.state: dict[str, Any] = {"kept": Kept(), "shared": SharedPages()}
         if services is not None:
             self.state |= {
@@ -61,6 +64,11 @@ class Lived:
                 "hub": Hub(settings),
                 "session_rows": SessionRows(services),
             }
+            self.listen_for_erasures()
+
+    def listen_for_erasures(self) -> None:
+        """Let the hub tell when somebody was hidden or erased: no kept piece may hold their words."""
+        self.state["hub"].forget = lambda _user_id: self.state["kept"].forget()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lifespan, or one request with the services in its state."""
@@ -82,10 +90,12 @@ class Lived:
         try:
             async with running(self.settings) as state:
                 self.state.update(state)
+                self.listen_for_erasures()
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
                 self.drain()
         except OldSchema as error:
+            self.is_refused = True
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
         await send({"type": "lifespan.shutdown.complete"})
@@ -99,9 +109,15 @@ async def running(settings: Settings) -> AsyncIterator[dict[str, Any]]:
         with contextlib.suppress(ServiceDown):
             # Chapter 10 rule 12: the first start with a new secret ends what older ones opened.
             await sessions.end_other_keys(services, key_print(settings))
-        hub = await stack.enter_async_context(Hub(settings))
+        await memories.read(services)
+        hub = Hub(settings, remember=partial(memories.call, services))
+        await stack.enter_async_context(hub)
         loops = [
             asyncio.create_task(sweeper.sweep_forever(services)),
+            asyncio.create_task(memories.keep_reading(services, hub.renew)),
+            asyncio.create_task(exposures.keep_writing(services)),
+            asyncio.create_task(minutes.keep_writing(services)),
+            asyncio.create_task(rate_violations.tend_forever(services)),
             asyncio.create_task(sight.measure_lag()),
         ]
         try:

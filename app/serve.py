@@ -4,7 +4,7 @@ from types import FrameType
 
 import uvicorn
 
-from app.config import Settings
+from app.config import MISCONFIGURED, Settings
 from app.log import start_logging
 from app.main import Lived, application
 
@@ -43,6 +43,13 @@ def serve(settings: Settings) -> int:
         )
     )
     server.app = app
-    server.run()
-    writer.flush()
+    try:
+        server.run()
+    except SystemExit:
+        # uvicorn leaves so when the start failed, always with its own code.
+        if app.is_refused:
+            return MISCONFIGURED
+        raise
+    finally:
+        writer.flush()
     return 0 if server.started else 1

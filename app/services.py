@@ -50,6 +50,10 @@ class Services:
     # The attempt that runs (jobs/runs.py): step(name), key(name), report(progress); None outside a job.
     job: Any = None
     trace: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    # Where the request came from, for the audit log: address and agent; on a command line kind and caller.
+    origin: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    # What this process keeps in memory of the database, by name (app/domain/platform/memories.py).
+    memory: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @contextlib.asynccontextmanager
     async def held(self) -> AsyncIterator["Services"]:

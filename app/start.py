@@ -7,17 +7,23 @@ from typing import Any
 from app.config import Settings
 from app.db import Database, open_pool
 from app.domain.platform.jobs.ledger import Ledger
+from app.domain.platform.limiters import Limiter
 from app.lane import Lane
+from app.outside.apple import Apple
 from app.outside.breakers import Breaker
 from app.outside.children import Children
 from app.outside.demo_world import DemoWorld
+from app.outside.facebook import Facebook
+from app.outside.google import Google
 from app.outside.guarded import GuardedClient
+from app.outside.imap import Mailbox
 from app.outside.nws import Nws
 from app.outside.open_meteo import OpenMeteo
 from app.outside.pictures import Pictures
 from app.outside.s3 import ObjectStore
 from app.outside.smtp import Mailer
 from app.services import Services
+from app.shared_windows import SharedWindows
 from app.web import letters
 from jobs.registry import REGISTRY
 
@@ -31,6 +37,7 @@ async def open_services(
     """Everything a process works with, closed at the end. Nothing has to be up for it to start."""
     pool = await open_pool(settings, size=pool_size)
     lane = Lane.at(settings.redis_url) if settings.redis_url else None
+    windows = SharedWindows.at(settings.redis_url) if settings.redis_url else None
     doors = outside(settings)
     try:
         yield Services(
@@ -40,12 +47,15 @@ async def open_services(
             letters=letters.write,
             redis=lane,
             outside=doors,
+            memory={"limits": Limiter(windows)},
         )
     finally:
         for door in doors.values():
             await door.close()
         if lane is not None:
             await lane.close()
+        if windows is not None:
+            await windows.close()
         pool.terminate()
 
 
@@ -66,12 +76,51 @@ def outside(settings: Settings) -> dict[str, Any]:
             settings.s3_bucket_suffix,
             breaker=Breaker("s3"),
             region=settings.s3_region,
+            public_url=settings.s3_public_url,
         )
     if settings.demo_feeds and settings.is_local:
         doors["demo_world"] = DemoWorld(settings.demo_feeds, breaker=Breaker("demo_world"))
     if settings.smtp_url:
         tls = settings.environment == "prod"
         doors["smtp"] = Mailer(settings.smtp_url, breaker=Breaker("smtp"), require_tls=tls)
+    if settings.imap_url:
+        doors["imap"] = Mailbox(settings.imap_url, breaker=Breaker("imap"))
+    return doors | sign_in_providers(settings)
+
+
+def sign_in_providers(settings: Settings) -> dict[str, Any]:
+    """The providers that people can sign in with; one whose keys are not set is absent."""
+    doors: dict[str, Any] = {}
+    if settings.google_client_id and settings.google_client_secret:
+        doors["google"] = Google(
+            settings.google_client_id,
+            settings.google_client_secret,
+            scopes=settings.google_scopes,
+            url=settings.google_url,
+            token_url=settings.google_token_url,
+            keys_url=settings.google_keys_url,
+            breaker=Breaker("google"),
+        )
+    if settings.facebook_app_id and settings.facebook_app_secret:
+        doors["facebook"] = Facebook(
+            settings.facebook_app_id,
+            settings.facebook_app_secret,
+            scopes=settings.facebook_scopes,
+            url=settings.facebook_url,
+            graph_url=settings.facebook_graph_url,
+            version=settings.facebook_graph_version,
+            breaker=Breaker("facebook"),
+        )
+    if settings.apple_client_id and settings.apple_private_key_path:
+        doors["apple"] = Apple(
+            settings.apple_client_id,
+            team_id=settings.apple_team_id,
+            key_id=settings.apple_key_id,
+            private_key_path=settings.apple_private_key_path,
+            scopes=settings.apple_scopes,
+            url=settings.apple_url,
+            breaker=Breaker("apple"),
+        )
     return doors
 
 

@@ -20,7 +20,7 @@ from app.domain.platform.readers import Reader
 from app.services import Services
 from app.start import open_services
 from bench._load import get, once
-from tests.people import cookie_of
+from tests.people import cookie_of, without_limits
 
 FOLDER = Path(os.environ.get("BENCH_FOLDER", "var/bench"))
 SECRETS = {name: "k1:" * name.endswith("_KEYS") + "5e" * 32 for name in config.DEV_SECRETS}
@@ -68,6 +68,7 @@ async def filled(items: int, feeds: int) -> tuple[Settings, str]:
     settings = config.load({**os.environ, "ENVIRONMENT": "test", "VAR_DIR": str(FOLDER)}, **given)
     await migrate(settings)
     async with open_services(settings) as services:
+        await without_limits(services)
         await services.db.execute(FEEDS, feeds)
         async with services.tx() as tx:
             await tx.db.execute(STORIES, items)

@@ -10,7 +10,7 @@ from pathlib import Path
 from app.config import Settings
 from app.domain.platform.readers import Reader
 from app.start import open_services
-from bench import _site
+from bench import _site, _swapped
 from bench._load import Target, get, percentile
 from tests.people import cookie_of
 
@@ -29,15 +29,19 @@ async def main() -> None:
     """Open the streams on both servers in turn, weigh them, make changes, print."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(limit, 20_000), limit))
-    settings, _ = await _site.filled(2_000, 20)
+    settings, cookie = await _site.filled(2_000, 20)
     cookies = await people(settings)
     async with _site.bare(settings, b"x") as (port, pid):
         bare, _ = await weighed(pid, [get(port, "/stream")] * STREAMS, "bare")
-    async with _site.village(settings) as (port, pid):
+    # One stream more than are weighed: that of the Chromium which looks on while all others are open.
+    async with _site.village(settings, LIVE_STREAMS=str(STREAMS + 1)) as (port, pid):
         targets = [
             get(port, "/live", f"Cookie: vu_session={cookies[n % PEOPLE]}") for n in range(STREAMS)
         ]
         ours, delays = await weighed(pid, targets, "ours", settings)
+        async with contextlib.AsyncExitStack() as stack:
+            await opened(stack, targets, [])
+            seen = await _swapped.measured(settings, port, cookie)
     p95 = percentile(delays, 0.95)
     ratio = round(ours / bare, 2)
     print(
@@ -48,6 +52,7 @@ async def main() -> None:
         "bare_kib": round(bare),
         "ours_kib": round(ours),
         "received_p95_s": round(p95, 3),
+        **seen,
     }
     print(json.dumps({"bench": "live", "ratio": ratio, "detail": detail}))
 
@@ -67,16 +72,21 @@ async def weighed(
     before = resident(pid)
     heard: list[float] = []
     async with contextlib.AsyncExitStack() as stack:
-        for start in range(0, len(targets), 50):
-            opened = await asyncio.gather(
-                *(listening(stack, target, heard) for target in targets[start : start + 50])
-            )
-            assert all(opened)
+        await opened(stack, targets, heard)
         await asyncio.sleep(1)
         each = (resident(pid) - before) / len(targets)
         print(f"{name}: {before / 1024:.0f} MiB before, {each:.1f} KiB a stream")
         delays = await changed(settings, heard) if settings else []
     return each, delays
+
+
+async def opened(
+    stack: contextlib.AsyncExitStack, targets: list[Target], heard: list[float]
+) -> None:
+    """Open one stream a target, fifty at a time; the stack closes them."""
+    for start in range(0, len(targets), 50):
+        some = targets[start : start + 50]
+        assert all(await asyncio.gather(*(listening(stack, target, heard) for target in some)))
 
 
 async def listening(stack: contextlib.AsyncExitStack, target: Target, heard: list[float]) -> bool:

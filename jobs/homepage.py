@@ -6,6 +6,8 @@ from app.domain.homepage import (
     links,
     news_purge,
     opml_imports,
+    search_index,
+    tagging,
     thumbnails,
     weather_spots,
 )
@@ -72,3 +74,15 @@ async def purge_homepage(services: Services) -> None:
     """Forget spots nobody looks at and links removed a day ago."""
     await weather_spots.purge(services)
     await links.purge(services)
+
+
+@job(queue="BULK", attempts=2, timeout=3600)
+async def reindex_search(services: Services) -> None:
+    """Rebuild the index behind searches."""
+    await search_index.rebuild(services)
+
+
+@job(queue="DEFAULT", attempts=3)
+async def tag_items(services: Services, batch_size: int = 50) -> None:
+    """Tag news by a model, where one is set up."""
+    await tagging.tag(services, batch_size)

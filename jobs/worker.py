@@ -7,7 +7,7 @@ import sys
 import structlog
 import uvloop
 
-from app.config import Misconfigured, Settings
+from app.config import MISCONFIGURED, Misconfigured, Settings
 from app.db import SCHEMA_VERSION, schema_version
 from app.domain.platform.jobs import beats
 from app.domain.platform.jobs.types import FAMILIES
@@ -59,7 +59,7 @@ async def main(settings: Settings) -> int:
         settings, pool_size=sum(slots.values()) + SPARE_CONNECTIONS
     ) as services:
         if not await has_our_schema(services):
-            return 1
+            return MISCONFIGURED
         worker = Worker(services, slots)
         for number in (signal.SIGTERM, signal.SIGINT):
             worker.loop.add_signal_handler(number, worker.stopping.set)

@@ -9,6 +9,8 @@ import asyncpg
 import structlog
 
 from app.db import AWAY
+from app.domain.platform import memories, metrics
+from app.domain.platform.flags import exposures
 from app.domain.platform.jobs import clock, counts, endings, leases, relay, running, sweeper
 from app.domain.platform.jobs.stats import Tally
 from app.errors import ServiceDown
@@ -138,6 +140,9 @@ class Worker:
             self.tick,
             self.write_tally,
             partial(sweeper.sweep_forever, self.services),
+            partial(memories.keep_reading, self.services),
+            partial(exposures.keep_writing, self.services),
+            partial(metrics.keep_exposing, self.services),
         ]
         found += [one.forever for one in self.relays.values()]
         if self.lane is not None:
@@ -189,8 +194,13 @@ class Worker:
                 await connection.add_listener(
                     "village_jobs", lambda _connection, _pid, _channel, name: self.called(name)
                 )
+                await connection.add_listener(
+                    memories.CHANNEL,
+                    lambda _connection, _pid, _channel, name: memories.call(self.services, name),
+                )
                 self.called("all")
                 self.called("brakes")
+                memories.call(self.services)
                 try:
                     await ended.wait()
                 finally:

@@ -93,7 +93,7 @@ def statements() -> Iterator[tuple[str, str]]:
             if (
                 name.isupper()
                 and isinstance(value, str)
-                and re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b", value)
+                and re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE FROM|WITH)\b", value)
             ):
                 yield f"{found.name}.{name}", value
 

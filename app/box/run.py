@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from app import config
-from app.box import Box, BoxError, processes
+from app.box import Box, BoxError, processes, running
 from app.box.boxes import ELSEWHERE
 from app.box.ports import next_free
 from app.box.processes import Child
@@ -48,9 +48,9 @@ class Village:
             self.public_url = self.env["PUBLIC_URL"] = f"http://127.0.0.1:{port}"
         self.children: dict[str, Child] = {}
 
-    def begin(self, word: str) -> Child:
+    def begin(self, word: str, *what: str) -> Child:
         """Begin `python -m app WORD`, which ends by itself; `finish` has what it prints."""
-        return self.start(word, "app", word, stdout=subprocess.PIPE)
+        return self.start(word, "app", word, *what, stdout=subprocess.PIPE)
 
     def finish(self, child: Child) -> str:
         """Wait for what `begin` began; return what it printed. Raises Trouble."""
@@ -93,13 +93,32 @@ class Village:
         if not (web.is_alive() and self._is_ready()):
             raise Trouble(f"web did not become ready:\n{web.last_words()}")
 
-    def watch(self) -> None:
+    def keep(self) -> None:
+        """Write down where everything is; only what the environment does not say by itself."""
+        ours = {name: value for name, value in self.env.items() if os.environ.get(name) != value}
+        running.keep(VAR, self.public_url, ours)
+
+    def tell_of_places(self, child: Child) -> None:
+        """Say how loading the places went. Without them all but the search for towns works."""
+        try:
+            printed = self.finish(child)
+        except Trouble as trouble:
+            print(
+                f"  The places are not loaded; the next start tries again.\n{trouble}", flush=True
+            )
+            return
+        if "places: loaded" in printed:
+            print("  All towns and postal codes are loaded by now.\n", flush=True)
+
+    def watch(self, places: Child) -> None:
         """Return never: raise Trouble when one of us dies, start a worker anew that asks for it."""
         while True:
             for name, child in list(self.children.items()):
                 code = child.process.poll()
                 if code == START_ME_ANEW and name == "worker":
                     self.start_work()
+                elif code is not None and child is places:
+                    self.tell_of_places(places)
                 elif code is not None:
                     raise Trouble(f"{name} ended with {code}:\n{child.last_words()}")
             time.sleep(0.2)
@@ -130,6 +149,8 @@ def main() -> int:
     try:
         settings = config.load({**os.environ, "VAR_DIR": str(VAR)})
         wishes = read_arguments(settings.port)
+        if here := running.found(VAR):
+            raise Trouble(f"Village runs here already, as process {here.pid}: {here.url}")
         # A setting may stand in the environment or in var/settings.env: both lead elsewhere.
         elsewhere = {name: getattr(settings, name.lower()) for name in ELSEWHERE.values()}
         with Box(VAR / "box", settings=elsewhere) as box:
@@ -149,11 +170,16 @@ def live(box: Box, settings: Settings, wishes: argparse.Namespace, begin: float)
     try:
         link = start_all(village, demo=wishes.demo)
         greet(village, link, wishes.port, time.monotonic() - begin)
-        if not wishes.once_ready_exit:
-            village.watch()
+        # A quarter of a million places take a while on the first start, and nobody waits for them.
+        places = village.begin("seed", "places")
+        if wishes.once_ready_exit:
+            village.tell_of_places(places)
+        else:
+            village.watch(places)
     finally:
         ignore_signals()
         village.stop()
+        running.forget(VAR)
 
 
 def start_all(village: Village, *, demo: bool) -> str:
@@ -165,9 +191,14 @@ def start_all(village: Village, *, demo: bool) -> str:
     (VAR / "log").mkdir(exist_ok=True)
     if demo:
         village.start_world()
+    village.keep()
     village.finish(village.begin("migrate"))
     village.start("web", "app", "serve")
-    seed, link = village.begin("seed"), village.begin("first-admin-link")
+    demo_seeds = ("demo_flags",) if demo else ()
+    seed, link = (
+        village.begin("seed", "feeds", "buckets", *demo_seeds),
+        village.begin("first-admin-link"),
+    )
     village.finish(seed)
     address = village.finish(link).strip()
     village.wait_until_ready()

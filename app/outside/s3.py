@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from io import BytesIO
-from typing import cast
-from urllib.parse import urlsplit
+from typing import BinaryIO, cast
+from urllib.parse import SplitResult, urlsplit
 from xml.etree.ElementTree import ParseError
 
+import structlog
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, TCPConnector
 from miniopy_async import Minio
-from miniopy_async.commonconfig import ENABLED
+from miniopy_async.commonconfig import ENABLED, CopySource
 from miniopy_async.error import MinioException, S3Error
 from miniopy_async.versioningconfig import VersioningConfig
 
@@ -23,15 +24,22 @@ from app.outside.s3_objects import (
     SIGNED_URLS,
     UPLOAD_SECONDS,
     UPLOADS,
+    ChunkReader,
     Listed,
     Stored,
+    told,
 )
+
+log = structlog.get_logger("s3")
 
 MISSING = frozenset({"NoSuchKey", "NoSuchVersion", "NoSuchBucket"})
 AT_HAND = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
 # Only a job waits for an upload, and the first one into a bucket may have to make room there.
 SECONDS_MORE = 7.0
 BYTES_A_SECOND = 2 * 2**20
+# What a stream holds in memory (S3 takes no smaller parts), and how long one may take.
+PART_BYTES = 5 * 2**20
+HOURS_OF_A_STREAM = 2
 
 
 class ObjectStore:
@@ -47,8 +55,10 @@ class ObjectStore:
         breaker: Breaker,
         region: str = "us-east-1",
         timeout: float = 3.0,
+        public_url: str = "",
     ) -> None:
         self._place = urlsplit(endpoint)
+        self._public_place = urlsplit(public_url) if public_url else None
         self._keys = (access_key, secret_key)
         self._suffix = suffix
         self.breaker = breaker
@@ -56,15 +66,33 @@ class ObjectStore:
         self._timeout = timeout
         self._client: Minio | None = None
         self._session: ClientSession | None = None
+        self._ready: set[str] = set()
 
-    async def put(self, bucket: str, key: str, content: bytes, content_type: str) -> str | None:
+    @property
+    def is_public(self) -> bool:
+        """Whether browsers can ask the store themselves, at an address of its own."""
+        return self._public_place is not None
+
+    async def put(
+        self,
+        bucket: str,
+        key: str,
+        content: bytes,
+        content_type: str,
+        metadata: Mapping[str, str] | None = None,
+    ) -> str | None:
         """Store an object; return its version where the bucket keeps versions. Raises ServiceDown."""
         label, status = _label(bucket), "failed"
         try:
             with UPLOAD_SECONDS.time():
                 async with self._request(SECONDS_MORE + len(content) / BYTES_A_SECOND) as client:
                     written = await client.put_object(
-                        self._name(bucket), key, BytesIO(content), len(content), content_type
+                        self._name(bucket),
+                        key,
+                        BytesIO(content),
+                        len(content),
+                        content_type,
+                        dict(metadata or {}),
                     )
             status = "ok"
         finally:
@@ -72,22 +100,71 @@ class ObjectStore:
         BYTES_UPLOADED.labels(label).inc(len(content))
         return cast(str | None, written.version_id)
 
+    async def put_stream(
+        self, bucket: str, key: str, chunks: AsyncIterator[bytes], content_type: str
+    ) -> str | None:
+        """Store an object whose length nobody knows yet, a part at a time; return its version. Raises ServiceDown."""
+        reader, status = ChunkReader(chunks), "failed"
+        try:
+            async with self._request(HOURS_OF_A_STREAM * 3600) as client:
+                written = await client.put_object(
+                    self._name(bucket),
+                    key,
+                    cast(BinaryIO, reader),
+                    -1,
+                    content_type,
+                    part_size=PART_BYTES,
+                    num_parallel_uploads=1,
+                )
+            status = "ok"
+        finally:
+            UPLOADS.labels(_label(bucket), status).inc()
+        BYTES_UPLOADED.labels(_label(bucket)).inc(reader.bytes)
+        return cast(str | None, written.version_id)
+
     async def get(self, bucket: str, key: str, *, version_id: str | None = None) -> bytes:
         """Return an object whole. Raises NotFound and ServiceDown."""
         stored = await self.stream(bucket, key, version_id=version_id)
         return b"".join([chunk async for chunk in stored.chunks])
 
-    async def stream(self, bucket: str, key: str, *, version_id: str | None = None) -> Stored:
-        """Return an object whose bytes come in chunks. Raises NotFound and ServiceDown."""
+    async def stream(
+        self,
+        bucket: str,
+        key: str,
+        *,
+        version_id: str | None = None,
+        offset: int = 0,
+        length: int = 0,
+    ) -> Stored:
+        """Return an object, or `length` bytes of it from `offset`, in chunks. Raises NotFound and ServiceDown."""
         async with self._request() as client:
-            answer = await client.get_object(self._name(bucket), key, version_id=version_id)
+            answer = await client.get_object(
+                self._name(bucket), key, offset, length, version_id=version_id
+            )
         return Stored(
             length=answer.content_length,
             content_type=answer.headers.get("Content-Type", "application/octet-stream"),
             etag=answer.headers.get("ETag", "").strip('"'),
             version_id=answer.headers.get("x-amz-version-id"),
             chunks=_chunks(answer, _label(bucket)),
+            metadata=told(answer.headers),
         )
+
+    async def has(self, bucket: str, key: str) -> bool:
+        """Whether there is such an object now. Raises ServiceDown."""
+        try:
+            async with self._request() as client:
+                await client.stat_object(self._name(bucket), key)
+        except NotFound:
+            return False
+        return True
+
+    async def copy_version(self, bucket: str, key: str, version_id: str) -> str | None:
+        """Make a kept version the newest again; return the new version's id. Raises NotFound and ServiceDown."""
+        source = CopySource(self._name(bucket), key, version_id=version_id)
+        async with self._request(SECONDS_MORE) as client:
+            written = await client.copy_object(self._name(bucket), key, source)
+        return cast(str | None, written.version_id)
 
     async def delete(self, bucket: str, key: str, *, version_id: str | None = None) -> None:
         """Remove an object, or one version of it for good; a missing one is no error."""
@@ -97,12 +174,26 @@ class ObjectStore:
         except NotFound:
             return
 
-    async def presigned(self, bucket: str, key: str, seconds: int) -> str:
+    async def delete_versions(self, bucket: str, key: str) -> None:
+        """Remove an object for good: every version of it, and every mark that it was deleted."""
+        found = [one async for one in self.listed(bucket, key, versions=True) if one.key == key]
+        for one in found:
+            await self.delete(bucket, key, version_id=one.version_id)
+        if not found:
+            await self.delete(bucket, key)
+
+    async def presigned(
+        self, bucket: str, key: str, seconds: int, *, version_id: str | None = None
+    ) -> str:
         """Return an address from which anybody can read the object for so many seconds."""
         SIGNED_URLS.inc()
-        # The region is known, so this asks nobody.
-        lasts = timedelta(seconds=seconds)
-        return str(await self._minio().presigned_get_object(self._name(bucket), key, lasts))
+        # The region is known, so this asks nobody. A signature holds for the host that it names.
+        lasts, place = timedelta(seconds=seconds), self._public_place or self._place
+        client = self._client_at(place, self._open_session())
+        address = await client.presigned_get_object(
+            self._name(bucket), key, lasts, version_id=version_id
+        )
+        return str(address)
 
     async def listed(
         self, bucket: str, prefix: str = "", *, versions: bool = False
@@ -118,6 +209,8 @@ class ObjectStore:
                     found.size or 0,
                     found.last_modified,
                     found.is_delete_marker,
+                    # The library leaves it as the text of the XML.
+                    found.is_latest == "true" or not versions,
                 )
 
     async def ensure_buckets(self, buckets: Mapping[str, bool]) -> None:
@@ -125,6 +218,22 @@ class ObjectStore:
         for bucket, versioned in buckets.items():
             async with self._request(SECONDS_MORE) as client:
                 await self._ensure(client, self._name(bucket), versioned)
+
+    async def ensure_bucket(self, bucket: str, *, versioned: bool) -> None:
+        """Make a bucket before its first use by this process. Raises ServiceDown.
+
+        Some stores (SeaweedFS) make a missing bucket by themselves, without versions. A key that may not
+        make buckets is no fault: then the operator has made them.
+        """
+        if bucket in self._ready:
+            return
+        try:
+            await self.ensure_buckets({bucket: versioned})
+        except ServiceDown as down:
+            if down.code != "storage_refused":
+                raise
+            log.warning("the store does not let us set up a bucket", bucket=bucket)
+        self._ready.add(bucket)
 
     async def answers(self) -> bool:
         """Whether the store takes our keys; any bucket's name will do to ask. Raises ServiceDown."""
@@ -166,6 +275,20 @@ class ObjectStore:
 
     def _minio(self) -> Minio:
         if self._client is None:
+            self._client = self._client_at(self._place, self._open_session())
+        return self._client
+
+    def _client_at(self, place: SplitResult, session: ClientSession) -> Minio:
+        return Minio(
+            place.netloc,
+            *self._keys,
+            secure=place.scheme == "https",
+            region=self._region,
+            session=session,
+        )
+
+    def _open_session(self) -> ClientSession:
+        if self._session is None:
             # The library's own session retries five times within minutes; ours fails at once,
             # and the job that called tries again.
             silence = self._timeout + SECONDS_MORE
@@ -174,14 +297,7 @@ class ObjectStore:
                 timeout=ClientTimeout(total=None, connect=self._timeout, sock_read=silence),
                 auto_decompress=False,
             )
-            self._client = Minio(
-                self._place.netloc,
-                *self._keys,
-                secure=self._place.scheme == "https",
-                region=self._region,
-                session=self._session,
-            )
-        return self._client
+        return self._session
 
     def _name(self, bucket: str) -> str:
         return bucket + self._suffix

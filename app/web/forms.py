@@ -1,6 +1,7 @@
 """Input: a form or a JSON body becomes one typed struct, or Invalid with a sentence a field."""
 
 import re
+from datetime import UTC, datetime
 from typing import Any, TypeVar, get_type_hints
 
 import msgspec
@@ -52,7 +53,7 @@ async def body(request: Request) -> dict[str, Any]:
             raise Invalid("The body is not valid JSON.", code="bad_json") from None
         if not isinstance(given, dict):
             raise Invalid("The body has to be a JSON object.", code="bad_json")
-        return given
+        return kept(given)
     async with request.form(max_fields=FIELDS_CEILING, max_files=1) as form:
         fields: dict[str, Any] = {}
         for name in form:
@@ -61,7 +62,46 @@ async def body(request: Request) -> dict[str, Any]:
                 for value in form.getlist(name)
             ]
             fields[name] = values if len(values) > 1 else values[0]
-        return fields
+        return kept(fields)
+
+
+LARGEST = 2**63 - 1
+
+
+def kept(given: dict[str, Any]) -> dict[str, Any]:
+    """The same fields, if the database can keep them. Raises Invalid for those with too large numbers or odd signs."""
+    errors = {
+        name if storable(name) else "": "This has characters or numbers that cannot be used here."
+        for name, value in given.items()
+        if not (storable(name) and storable(value))
+    }
+    if errors:
+        raise with_input(Invalid("Please check what is marked.", errors=errors), given)
+    return given
+
+
+def storable(value: Any) -> bool:
+    """Whether PostgreSQL can keep a value: no zero sign or half of a pair in texts, 64 bits in whole numbers."""
+    if isinstance(value, str):
+        return "\x00" not in value and not any("\ud800" <= sign <= "\udfff" for sign in value)
+    if isinstance(value, int):
+        return -LARGEST <= value <= LARGEST
+    if isinstance(value, datetime):
+        return is_in_every_zone(value)
+    if isinstance(value, list):
+        return all(map(storable, value))
+    if isinstance(value, dict):
+        return all(storable(name) and storable(inside) for name, inside in value.items())
+    return True
+
+
+def is_in_every_zone(at: datetime) -> bool:
+    """Whether a time exists in UTC too: the first and the last day of the calendar may not."""
+    try:
+        at.astimezone(UTC)
+    except (OverflowError, ValueError):
+        return False
+    return True
 
 
 def convert(given: dict[str, Any], kind: type[T]) -> T:
@@ -92,13 +132,18 @@ def converted(value: Any, hint: Any) -> Any:
         if value in ("on", "off") and bool in (hint, *getattr(hint, "__args__", ())):
             return value == "on"
         value = value.strip() if len(value) < 10_000 else value
-        if "\x00" in value:
+        if not storable(value):
             raise msgspec.ValidationError("Expected `str` matching regex")
         if value == "" and type(None) in getattr(hint, "__args__", ()):
             return None
-        if getattr(hint, "__origin__", None) is list:
+        inside = getattr(hint, "__origin__", None)
+        if list in (inside, getattr(inside, "__origin__", None)):
             value = [value]
-    return msgspec.convert(value, hint, strict=False)
+    found = msgspec.convert(value, hint, strict=False)
+    # Digits of a form become numbers only now.
+    if not storable(found):
+        raise msgspec.ValidationError(f"Expected `int` <= {LARGEST}")
+    return found
 
 
 def sentence(error: str) -> str:

@@ -13,9 +13,10 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.config import Settings
+from app.domain.platform.readers import Reader
 from app.errors import Forbidden, Problem, ServiceDown
 from app.log import RequestLines
-from app.web import problems, sight
+from app.web import limits, problems, sight
 from app.web.homepage import front
 
 BODY_CEILING = 1_000_000
@@ -115,6 +116,7 @@ class Gate:
                 message["headers"] = [
                     *message["headers"],
                     *self.headers,
+                    *limits.headers_of(scope),
                     (b"x-request-id", scope["request_id"].encode()),
                 ]
             await send(message)
@@ -141,9 +143,11 @@ class Gate:
         except Problem:
             # The long way meets the same fault, and can say it.
             return False
-        if answer is None:
+        limited = None if answer is None else limits.at_the_front(scope)
+        if answer is None or limited is None:
             return False
-        own = [*answer.headers, *self.headers, (b"x-request-id", scope["request_id"].encode())]
+        named = (b"x-request-id", scope["request_id"].encode())
+        own = [*answer.headers, *self.headers, *limited, named]
         await send({"type": "http.response.start", "status": answer.status, "headers": own})
         await send({"type": "http.response.body", "body": answer.body})
         scope["route"] = FRONT
@@ -176,6 +180,9 @@ class Gate:
     def check_origin(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
         """Chapter 10 rule 48: an unsafe method with a cookie has to come from our own pages. Raises Forbidden."""
         if b"cookie" not in headers or scope["path"] in self.foreign:
+            return
+        if scope.get("twin") and headers.get(b"authorization", b"")[:7].lower() == b"bearer ":
+            # No browser sends a token on its own, and beside it the cookie is not looked at (bearer.py).
             return
         site = headers.get(b"sec-fetch-site")
         if site is not None:
@@ -238,7 +245,14 @@ class Gate:
             status=status,
             latency_ms=round(seconds * 1000, 2),
             user_id=reader.id if reader is not None and reader.is_member else None,
+            **seen_by(reader),
         )
+
+
+def seen_by(reader: Reader | None) -> dict[str, int]:
+    """The admin who sees the site as this reader, for the log line."""
+    found = reader.impersonator_id if reader is not None else None
+    return {} if found is None else {"impersonator_id": found}
 
 
 def untwin(scope: Scope) -> None:

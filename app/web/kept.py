@@ -53,6 +53,12 @@ class Kept:
         if len(self.plans) > PLANS:
             self.plans.popitem(last=False)
 
+    def forget(self) -> None:
+        """Forget everything: somebody was erased, and their words may be in any piece."""
+        self.bytes = 0
+        for part in (self.pieces, self.versions, self.plans, self.tags):
+            part.clear()
+
     def tag(self, key: Hashable, tag: bytes) -> bytes:
         """Remember the ETag of a page."""
         self.tags[key] = tag

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Self
 
 import asyncpg
@@ -17,6 +17,7 @@ from starlette.responses import Response, StreamingResponse
 from app.config import Settings
 from app.db import AWAY
 from app.domain.homepage import live_topics
+from app.domain.platform.memories import CHANNEL as MEMORIES
 from app.errors import ServiceDown, SignInNeeded
 from app.web import session
 
@@ -32,7 +33,7 @@ STREAMS = Gauge("live_streams_open", "Event streams that this process holds.")
 class Stream:
     """One open page: what it wants to hear of, and what waits to be sent to it."""
 
-    __slots__ = ("keys", "topics", "user_id", "waiting", "wake")
+    __slots__ = ("is_ended", "keys", "topics", "user_id", "waiting", "wake")
 
     def __init__(self, user_id: int, topics: frozenset[str], keys: dict[str, list[str]]) -> None:
         self.user_id = user_id
@@ -40,6 +41,7 @@ class Stream:
         self.keys = keys
         self.waiting: dict[str, int] = {}
         self.wake = asyncio.Event()
+        self.is_ended = False
 
     def tell(self, area: str, number: int) -> None:
         """Note that an area changed; several changes before the next sending are one."""
@@ -52,7 +54,13 @@ class Stream:
 class Hub:
     """Listens on one connection and wakes the streams of this process that a change concerns."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, remember: Callable[[str], object] = lambda _name: None
+    ) -> None:
+        # Called when a person was hidden or erased: this process must not keep anything of them.
+        self.forget: Callable[[int], object] = lambda _user_id: None
+        # Called with the name of what this process keeps in memory and has to read again.
+        self.remember = remember
         self.url = settings.database_listen_url or settings.database_url
         self.ceiling = settings.live_streams
         self.visitors = settings.live_visitors
@@ -94,10 +102,14 @@ class Hub:
                 connection = await asyncpg.connect(self.url, timeout=10)
                 connection.add_termination_listener(lambda _, lost=lost: lost.set())
                 await connection.add_listener(CHANNEL, self.heard)  # type: ignore[arg-type]
+                await connection.add_listener(MEMORIES, self.reminded)  # type: ignore[arg-type]
             except AWAY:
                 await asyncio.sleep(random.uniform(1, 3))  # noqa: S311
                 continue
             self.listening = True
+            self.remember("all")
+            # Who was erased while nobody listened is not known: everything is made anew.
+            self.forget(0)
             self.wake_all()
             try:
                 await lost.wait()
@@ -107,13 +119,34 @@ class Hub:
             log.warning("listening connection lost")
 
     def heard(self, _connection: Any, _pid: int, _channel: str, topic: str) -> None:
-        """Take one notice: reader:7:news, feed:12 or weather:45.50:-73.57."""
+        """Take one notice: reader:7:news, feed:12, weather:45.50:-73.57, or gone:7."""
+        if topic.startswith("gone:"):
+            self.part_with(int(topic.removeprefix("gone:")))
+            return
         self.number += 1
         self.past.append((self.number, topic))
         self.site_number += not topic.startswith("reader:")
         area = area_of(topic)
         for stream in self.by_topic.get(watched(topic), ()):
             stream.tell(area, self.number)
+
+    def part_with(self, user_id: int) -> None:
+        """Forget a person who is hidden or erased: what was told of them, their streams, and what the process keeps."""
+        mine = f"reader:{user_id}"
+        kept = [(number, topic) for number, topic in self.past if watched(topic) != mine]
+        self.past = deque(kept, maxlen=REMEMBERED)
+        for stream in [one for one in self.streams if one.user_id == user_id]:
+            stream.is_ended = True
+            stream.wake.set()
+        self.forget(user_id)
+
+    def reminded(self, _connection: Any, _pid: int, _channel: str, name: str) -> None:
+        """Take one notice of what every process keeps in memory."""
+        self.remember(name)
+
+    def renew(self) -> None:
+        """What the process keeps in memory has changed: pages that were made by it are made anew."""
+        self.site_number += 1
 
     def wake_all(self) -> None:
         """After a gap nobody knows what was missed: every page looks at all its widgets once."""
@@ -199,7 +232,7 @@ async def events(hub: Hub, stream: Stream) -> AsyncIterator[bytes]:
     """What one stream sends: changes as they come, a heartbeat when there are none, and a goodbye."""
     try:
         yield f"id: {hub.number}\nevent: hello\ndata: {{}}\n\n".encode()
-        while not hub.is_closing():
+        while not (hub.is_closing() or stream.is_ended):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(HEARTBEAT_SECONDS):
                     await stream.wake.wait()
@@ -207,7 +240,7 @@ async def events(hub: Hub, stream: Stream) -> AsyncIterator[bytes]:
             changes, stream.waiting = stream.waiting, {}
             if changes:
                 yield event(hub.number, changes.items())
-            elif not hub.is_closing():
+            elif not (hub.is_closing() or stream.is_ended):
                 yield b": still here\n\n"
         wait = random.randint(1, 30)  # noqa: S311
         yield f'event: bye\ndata: {{"seconds": {wait}}}\n\n'.encode()

@@ -61,7 +61,14 @@ def described() -> bytes:
             "description": "The JSON twin of every page.",
         },
         "paths": paths,
-        "components": {"schemas": {**components, "Problem": PROBLEM}},
+        "security": [{}, {"session": []}, {"token": []}],
+        "components": {
+            "schemas": {**components, "Problem": PROBLEM},
+            "securitySchemes": {
+                "session": {"type": "apiKey", "in": "cookie", "name": "vu_session"},
+                "token": {"type": "http", "scheme": "bearer"},
+            },
+        },
     }
     return msgspec.json.encode(text)
 
@@ -76,6 +83,7 @@ def operation(endpoint: Endpoint, schemas: dict[type, dict[str, Any]]) -> dict[s
     """One method of one address."""
     handler = endpoint.handler
     described: dict[str, Any] = {
+        "x-needs": endpoint.needs,
         "operationId": "_".join(
             [endpoint.method.lower(), *re.findall(r"\w+", PARAMETER.sub(r"\1", endpoint.path))]
         ),
@@ -95,9 +103,45 @@ def parameter(name: str, kind: str) -> dict[str, Any]:
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
+# What can come back beside what was asked for, and why.
+PROBLEMS = {
+    400: "The request cannot be read.",
+    401: "Sign in first; code step_up_needed asks for a fresh sign-in.",
+    403: "This is not open to the caller.",
+    404: "There is nothing here, or it is not the caller's.",
+    409: "What stands has changed, or forbids this.",
+    410: "It was here and will not come back.",
+    413: "The body is too large.",
+    415: "The file is of a kind that is not taken.",
+    421: "The Host is not ours.",
+    422: "Something that was entered cannot be used; errors names the fields.",
+    429: "Too many requests; Retry-After says how long to wait.",
+    503: "A service that this needs is away or not set up.",
+}
+ALWAYS = (400, 401, 403, 404, 421, 422, 429, 503)
+OF_WRITES = (409, 410, 413, 415)
+GOOD = {
+    "GET": {200: "What is there."},
+    "POST": {200: "Done.", 201: "Made.", 202: "Accepted, to be done soon.", 204: "Done; nothing to show."},
+    "PUT": {200: "Put there.", 201: "Made.", 202: "Accepted, to be done soon.", 204: "Done; nothing to show."},
+    "PATCH": {200: "Changed."},
+    "DELETE": {200: "Taken away.", 202: "Accepted, to be done soon.", 204: "Taken away; nothing to show."},
+}  # fmt: skip
+
+
 def responses(endpoint: Endpoint, schemas: dict[type, dict[str, Any]]) -> dict[str, Any]:
-    """What comes back: the type that is shown, or a problem."""
+    """What comes back by status: the type that is shown, or a problem."""
     schema = schemas.get(endpoint.shows, {}) if endpoint.shows is not None else {}
-    good = {"description": "Done.", "content": {"application/json": {"schema": schema}}}
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {"2XX": good, "default": {"description": "A problem.", "content": content}}
+    shown = {"application/json": {"schema": schema}}
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    found: dict[str, Any] = {
+        str(status): {"description": text} | ({"content": shown} if status != 204 else {})
+        for status, text in GOOD[endpoint.method].items()
+    }
+    wrong = ALWAYS if endpoint.method == "GET" else ALWAYS + OF_WRITES
+    for status in sorted(wrong):
+        found[str(status)] = {"description": PROBLEMS[status], "content": problem}
+    if endpoint.method == "PUT":
+        # A whole that was put on an outdated version may come back as it stands now.
+        found["409"]["content"] = problem | shown
+    return found

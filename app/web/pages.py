@@ -5,21 +5,27 @@ from typing import Any, NamedTuple
 from starlette.requests import Request
 
 from app.config import Settings
+from app.domain.platform import site_settings
 from app.domain.platform.readers import Reader
-from app.web import assets, session
+from app.web import admin_navigation, assets, seen_as, session
 
 NAVIGATION = (
     ("/", "Home", "house"),
     ("/news", "News", "newspaper"),
     ("/feeds", "Feeds", "rss"),
 )
-ADMIN_NAVIGATION = (("/admin/jobs", "Admin", "settings"),)
+ADMIN_NAVIGATION = (("/admin", "Admin", "settings"),)
 
 # What a redirect said in its cookie → the notice the next page shows: kind, sentence, and where it can be undone.
 SAID: dict[str, tuple[str, str, str | None]] = {
     "saved": ("success", "Saved.", None),
     "saved_visitor": ("success", "Saved on this browser for 30 days. Sign in to keep it.", None),
     "signed_out": ("info", "You are signed out.", None),
+    "started_fresh": (
+        "info",
+        "You start fresh. Signed out, this browser still shows the rest.",
+        None,
+    ),
     "all_read": ("success", "Marked as read.", None),
     "link_removed": ("info", "Link removed.", "/links/{}/restorations"),
     "session_ended": ("success", "That browser is signed out.", None),
@@ -29,8 +35,45 @@ SAID: dict[str, tuple[str, str, str | None]] = {
     "job_retried": ("success", "The job runs again now.", None),
     "job_cancelled": ("success", "The job is cancelled.", None),
     "job_deleted": ("success", "The job is forgotten.", None),
+    "cache_cleared": ("success", "Cleared.", None),
     "job_written": ("success", "The job is written. It runs in its turn.", None),
+    "signed_out_elsewhere": ("success", "You are signed out everywhere else.", None),
+    "signed_out_everywhere": ("success", "Every browser is signed out of that account.", None),
+    "address_asked": ("success", "Look in your new mailbox and press the button there.", None),
+    "address_changed": ("success", "Your address is changed.", None),
+    "way_in_added": ("success", "From now on you can sign in with it too.", None),
+    "way_in_removed": ("success", "It does not open your account any more.", None),
+    "provider_refused": ("info", "You were not signed in. Choose another way, if you like.", None),
+    "file_removed": ("success", "The file is deleted.", None),
+    "file_restored": ("success", "That version is shown again.", None),
+    "flag_restored": ("success", "That version stands again.", None),
+    "role_changed": ("success", "The rights are changed. The person gets a letter.", None),
+    "user_banned": ("success", "Banned. The person gets a letter.", None),
+    "user_unbanned": ("success", "The ban is lifted.", None),
+    "user_signed_out": ("success", "Signed out everywhere.", None),
+    "letter_sent": ("success", "The letter is under way.", None),
+    "token_revoked": ("success", "The token does not work any more.", None),
+    "service_closed": ("success", "The service account is closed.", None),
+    "seen_as_over": ("info", "You see the site as yourself again.", None),
     "undone": ("success", "Undone.", None),
+    "export_asked": (
+        "success",
+        "We put your copy together, and write to you when it is ready.",
+        None,
+    ),
+    "deletion_undone": ("success", "Your account stays. Please sign in.", None),
+    "request_made": ("success", "Asked for. The person is told.", None),
+    "request_called_off": ("success", "Called off. The person is told.", None),
+    "limit_changed": ("success", "The limit is changed. It holds within seconds.", None),
+    "ban_added": ("success", "The ban holds within seconds.", None),
+    "ban_lifted": ("success", "The ban is lifted.", None),
+    "letter_resent": ("success", "The letter is written again. It goes in its turn.", None),
+    "letter_tested": (
+        "success",
+        "The test letter is written. Its line says what became of it.",
+        None,
+    ),
+    "letter_retried": ("success", "The letter was handed over again.", None),
 }
 
 
@@ -57,6 +100,8 @@ class Frame(NamedTuple):
     zone: str
     hours: str
     units: str
+    # The navigation of the admin portal, on its pages.
+    portal: admin_navigation.Portal | None
 
     def asset(self, path: str) -> str:
         """The versioned address of a file of public/."""
@@ -67,20 +112,22 @@ def page_frame(request: Request, view: dict[str, Any]) -> Frame:
     """The frame of one answer; the view's `_title` names the page."""
     services = session.services_of(request)
     settings: Settings = services.settings
+    site_name = site_settings.of(services).site_name
     reader = session.reader(request)
     preferences = reader.preferences if reader else {}
     return Frame(
-        title=view.get("_title") or settings.site_name,
+        title=view.get("_title") or site_name,
         reader=reader,
         theme=theme_of(reader),
         nav=navigation(reader, request.url.path),
-        site_name=settings.site_name,
+        site_name=site_name,
         notices=notices(request),
         path=request.url.path,
         public_url=settings.public_url,
         zone=preferences.get("time_zone") or (reader and reader.time_zone) or "UTC",
         hours=preferences.get("clock", "24"),
         units=preferences.get("units", "metric"),
+        portal=admin_navigation.portal(reader, request.url.path),
     )
 
 
@@ -112,7 +159,20 @@ def navigation(reader: Reader | None, path: str) -> list[dict[str, Any]]:
 
 
 def notices(request: Request) -> list[dict[str, Any]]:
-    """The notice that the last redirect asked for: a name from SAID, with what it is about after a dot."""
+    """The banner of whoever sees the site as someone else, and the notice that the last redirect asked for."""
+    return [*seen_as.banner(request), *policy(request), *said(request)]
+
+
+def policy(request: Request) -> list[dict[str, Any]]:
+    """The question that a new version of the policy asks once: it is gone with the answer."""
+    if not session.asks_again(request):
+        return []
+    text = "Our privacy policy has changed. Until you say so again, nothing that you allowed is on."
+    return [{"kind": "policy", "text": text, "undo": None}]
+
+
+def said(request: Request) -> list[dict[str, Any]]:
+    """What the last redirect said: a name from SAID, with what it is about after a dot."""
     name, _, subject = request.cookies.get(session.SAID, "").partition(".")
     if name not in SAID:
         return []

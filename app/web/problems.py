@@ -1,7 +1,9 @@
 """One way to say that something went wrong: a page, a fragment, or problem+json (RFC 9457)."""
 
+import contextlib
 import http
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 import msgspec
 import structlog
@@ -9,8 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from app.errors import Problem, SignInNeeded
-from app.web import session
+from app.errors import Problem, ServiceDown, SignInNeeded, TooMany
+from app.web import limits, session
 from app.web.render import finish, markup, wants
 
 log = structlog.get_logger("web")
@@ -29,7 +31,11 @@ async def show(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, Problem)
     if isinstance(problem, SignInNeeded) and request.method == "GET" and wants(request) == "page":
         here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        return finish(request, RedirectResponse(f"/auth/login?next={here}", 303))
+        door = "step-up" if problem.code == "step_up_needed" else "login"
+        return finish(request, RedirectResponse(f"/auth/{door}?next={quote(here)}", 303))
+    if problem.code == "step_up_needed" and wants(request) != "json":
+        return to_step_up(request)
+    limits.note(request.scope, problem)
     return answer(
         request,
         status=problem.status,
@@ -38,13 +44,28 @@ async def show(request: Request, problem: Exception) -> Response:
         code=problem.code,
         errors=problem.errors,
         retry_after=problem.retry_after,
+        given=problem.given if isinstance(problem, TooMany) else None,
         developer=f"{type(problem).__name__} raised by {request.method} {request.url.path}",
     )
+
+
+def to_step_up(request: Request) -> Response:
+    """Lead a form that needs a fresh sign-in to the proof, and back to the page it stands on."""
+    page = urlsplit(request.headers.get("referer", ""))
+    here = f"{page.path}?{page.query}" if page.query else page.path
+    location = f"/auth/step-up?next={quote(session.safe_next(here))}"
+    if wants(request) == "fragment":
+        return finish(request, Response(status_code=401, headers={"HX-Redirect": location}))
+    return finish(request, RedirectResponse(location, 303))
 
 
 async def show_http(request: Request, error: Exception) -> Response:
     """Show what the router or a parser refused."""
     assert isinstance(error, HTTPException)
+    if request.cookies and not hasattr(request.state, "reader"):
+        # The router knows no such address; the page that says so is still the reader's own.
+        with contextlib.suppress(ServiceDown):
+            await session.recognise(request)
     title = http.HTTPStatus(error.status_code).phrase
     detail = SENTENCES.get(error.status_code, f"{title}.")
     response = answer(
@@ -80,6 +101,7 @@ def answer(
     code: str,
     errors: dict[str, str] | None = None,
     retry_after: float | None = None,
+    given: dict[str, Any] | None = None,
     developer: str = "",
 ) -> Response:
     """One problem in the shape that the caller reads."""
@@ -96,14 +118,15 @@ def answer(
     settings = session.services_of(request).settings
     if settings.show_developer_message:
         problem["developer_message"] = developer
-    response = shaped(request, problem)
+    response = shaped(request, problem, given or {})
     if retry_after is not None:
         response.headers["Retry-After"] = str(max(1, round(retry_after)))
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
-def shaped(request: Request, problem: dict[str, Any]) -> Response:
+def shaped(request: Request, problem: dict[str, Any], given: dict[str, Any]) -> Response:
+    """The problem as JSON, fragment or page; what was entered in vain stands on it, to be sent again."""
     kind = wants(request)
     if kind == "json":
         body = msgspec.json.encode(problem)
@@ -114,6 +137,6 @@ def shaped(request: Request, problem: dict[str, Any]) -> Response:
         request,
         "problems/page.html#problem",
         kind,
-        {"problem": problem, "_title": problem["title"]},
+        {"problem": problem, "_title": problem["title"], "_given": given},
     )
     return finish(request, Response(html, problem["status"], media_type="text/html"))

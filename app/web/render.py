@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import hashlib
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from app.domain.platform import flags
 from app.domain.platform.readers import Reader
 from app.errors import Invalid
 from app.web import assets, session, words
@@ -76,6 +78,8 @@ def markup(request: Request, name: str, kind: str, view: dict[str, Any]) -> str:
     context = {
         **{key.lstrip("_"): value for key, value in view.items()},
         "page": page_frame(request, view),
+        # Fragments ask {% if is_on('stocks_widget') %}: from memory, about whoever reads.
+        "is_on": partial(flags.is_on, session.services_of(request), session.reader(request)),
     }
     context.setdefault("errors", {})
     context.setdefault("given", {})
@@ -113,6 +117,9 @@ def finish(request: Request, response: Response) -> Response:
     headers: MutableHeaders = response.headers
     headers.setdefault("Vary", VARY)
     headers.setdefault("Cache-Control", "private, no-cache")
+    who = session.reader(request)
+    if who is not None and who.impersonation is not None:
+        headers["X-Impersonating"] = str(who.id)
     return response
 
 

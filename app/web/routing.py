@@ -2,17 +2,28 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
+from urllib.parse import parse_qsl
 
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route, Router
 from starlette.types import Receive, Scope, Send
 
-from app.errors import NotFound
-from app.web import session
+from app.errors import Invalid, NotFound
+from app.web import bearer, limits, seen_as, session
 
 Handler = Callable[[Request], Awaitable[Response]]
+
+
+class IdConvertor(IntegerConvertor):
+    """Ids as PostgreSQL has them: more digits name nothing."""
+
+    regex = "[0-9]{1,18}"
+
+
+register_url_convertor("int", IdConvertor())
 
 
 class Endpoint(NamedTuple):
@@ -26,6 +37,10 @@ class Endpoint(NamedTuple):
     twin: bool = True
     # Who may come in: "" everybody, "member" the signed-in, else the permission (one of a tuple is enough).
     needs: str | tuple[str, ...] = ""
+    # The limit that it spends from (chapter 10 rule 26): "" page or api, "nothing" none.
+    spends: str = ""
+    # Whether another site's page may post here, with our cookies or without (chapter 10 rule 48).
+    foreign: bool = False
 
 
 Needs = str | tuple[str, ...]
@@ -38,9 +53,10 @@ def GET(
     *,
     twin: bool = True,
     needs: Needs = "",
+    spends: str = "",
 ) -> Endpoint:
     """A page to look at."""
-    return Endpoint("GET", path, handler, shows, None, twin, needs)
+    return Endpoint("GET", path, handler, shows, None, twin, needs, spends)
 
 
 def POST(
@@ -51,9 +67,11 @@ def POST(
     *,
     twin: bool = True,
     needs: Needs = "",
+    spends: str = "",
+    foreign: bool = False,
 ) -> Endpoint:
     """Something is added or done."""
-    return Endpoint("POST", path, handler, shows, takes, twin, needs)
+    return Endpoint("POST", path, handler, shows, takes, twin, needs, spends, foreign)
 
 
 def PUT(
@@ -63,9 +81,10 @@ def PUT(
     shows: type | None = None,
     *,
     needs: Needs = "",
+    spends: str = "",
 ) -> Endpoint:
     """Something is put in a place."""
-    return Endpoint("PUT", path, handler, shows, takes, True, needs)
+    return Endpoint("PUT", path, handler, shows, takes, True, needs, spends)
 
 
 def PATCH(
@@ -75,16 +94,22 @@ def PATCH(
     shows: type | None = None,
     *,
     needs: Needs = "",
+    spends: str = "",
 ) -> Endpoint:
     """Something is changed in part."""
-    return Endpoint("PATCH", path, handler, shows, takes, True, needs)
+    return Endpoint("PATCH", path, handler, shows, takes, True, needs, spends)
 
 
 def DELETE(
-    path: str, handler: Handler, shows: type | None = None, *, needs: Needs = ""
+    path: str,
+    handler: Handler,
+    shows: type | None = None,
+    *,
+    needs: Needs = "",
+    spends: str = "",
 ) -> Endpoint:
     """Something is taken away."""
-    return Endpoint("DELETE", path, handler, shows, None, True, needs)
+    return Endpoint("DELETE", path, handler, shows, None, True, needs, spends)
 
 
 class Map(Router):
@@ -103,6 +128,7 @@ class Map(Router):
         if scope["type"] == "lifespan":
             await self.lifespan(scope, receive, send)
             return
+        refuse_zero_signs(scope["path"], scope["query_string"])
         partial: Route | None = None
         for route in self.groups.get(first_segment(scope["path"]), ()):
             match, child = route.matches(scope)
@@ -120,6 +146,20 @@ class Map(Router):
         raise HTTPException(404)
 
 
+def refuse_zero_signs(path: str, query: bytes) -> None:
+    """PostgreSQL keeps no text with a zero sign, so nothing goes by one. Raises HTTPException (404), Invalid."""
+    if "\x00" in path:
+        raise HTTPException(404)
+    if b"%00" in query:
+        pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+        wrong = {
+            name: "This holds a sign that no text has."
+            for name, value in pairs
+            if "\x00" in name + value
+        }
+        raise Invalid("Please check the address.", errors=wrong)
+
+
 def first_segment(path: str) -> str:
     """'feeds' of /feeds/7/subscription; of /feeds.opml it is 'feeds.opml'."""
     return path[1:].partition("/")[0]
@@ -131,11 +171,17 @@ def opened(endpoint: Endpoint) -> Handler:
     async def handle(request: Request) -> Response:
         if request.scope.get("twin") and not endpoint.twin:
             raise NotFound("This address has no JSON twin.")
-        if request.cookies:
+        if endpoint.twin and bearer.is_sent(request):
+            await bearer.recognise(request)
+            session.refuse_banned(request)
+        elif request.cookies:
             await session.recognise(request)
             session.refuse_banned(request)
+        await limits.enter(request, endpoint.spends)
         if endpoint.needs:
             session.require(request, endpoint.needs)
+        await seen_as.enter(request, endpoint.path)
+        bearer.check_scope(request, endpoint.needs)
         response = await endpoint.handler(request)
         await session.answer_cookies(request, response)
         return response

@@ -1,7 +1,9 @@
 """Cookies: who is asking, the visitor's first save, and the values that are replaced while in use."""
 
+import dataclasses
 import functools
 import hashlib
+import re
 import secrets
 from datetime import UTC, datetime
 from typing import Any
@@ -11,18 +13,42 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.config import Settings
-from app.domain.platform import readers
+from app.domain.platform import consents, impersonations, readers
 from app.domain.platform.readers import Reader
 from app.errors import Forbidden, NotFound, SignInNeeded
 from app.services import Services
 
 SESSION, VISITOR, FLOW, SAID = "vu_session", "vu_anon_id", "vu_flow", "vu_said"
+# What a visitor allows (chapter 10 rule 19), for a year.
+CONSENT = "vu_consent"
+# Which browser it is, for a year: a sign-in from another one is told to the member.
+BROWSER = "vu_browser"
 DAYS_30 = 30 * 86_400
+Needs = str | tuple[str, ...]
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 def services_of(request: Request) -> Services:
-    """The services of this request, with its id for the jobs it enqueues."""
-    return request.state.services  # type: ignore[no-any-return]
+    """The services of this request, with its id for the jobs it enqueues, and its origin for the audit log."""
+    services: Services = request.state.services
+    if not services.trace and "request_id" in request.scope:
+        services = dataclasses.replace(services, trace=trace_of(request), origin=origin_of(request))
+        request.state.services = services
+    return services
+
+
+def trace_of(request: Request) -> dict[str, str]:
+    """The request's id, and the trace that a caller named in the W3C's header."""
+    trace = {"request_id": request.scope["request_id"]}
+    if found := TRACEPARENT.fullmatch(request.headers.get("traceparent", "")):
+        trace["trace_id"] = found[1]
+    return trace
+
+
+def origin_of(request: Request) -> dict[str, str]:
+    """The caller's address and browser."""
+    agent = request.headers.get("user-agent", "")[:200]
+    return {"address": request.scope.get("caller", ""), "agent": agent}
 
 
 def reader(request: Request) -> Reader | None:
@@ -31,24 +57,37 @@ def reader(request: Request) -> Reader | None:
 
 
 def member(request: Request) -> Reader:
-    """The signed-in member. Raises SignInNeeded."""
+    """The signed-in member. Raises SignInNeeded, and Forbidden for service accounts, which have no such pages."""
     who = reader(request)
+    if who is not None and who.kind == "service":
+        raise Forbidden("A service account has no pages of its own.")
     if who is None or not who.is_member:
         raise SignInNeeded("Please sign in to do this. We will bring you back here.")
     return who
 
 
+def fresh(request: Request) -> Reader:
+    """The member whose sign-in is at most 10 minutes old. Raises SignInNeeded, with code step_up_needed when it is older."""
+    who = member(request)
+    if not who.fresh:
+        raise SignInNeeded(
+            "For this we want to be sure that it is you. We send you a letter with a code.",
+            code="step_up_needed",
+        )
+    return who
+
+
 def admin(request: Request) -> Reader:
-    """The signed-in admin. Others are told that there is nothing here. Raises NotFound, Forbidden, SignInNeeded."""
+    """The admin, in a browser or by a token. Others are told that there is nothing here. Raises NotFound, SignInNeeded."""
     who = reader(request)
-    if who is None or not who.is_member:
+    if who is None or who.kind == "visitor":
         raise SignInNeeded("Please sign in to see this.")
     if not who.is_admin:
         raise NotFound("There is nothing at this address.")
     return who
 
 
-def require(request: Request, needs: str | tuple[str, ...]) -> None:
+def require(request: Request, needs: Needs) -> None:
     """Let in who has the right that an address asks for. Raises SignInNeeded, Forbidden, and NotFound for non-admins."""
     if needs == "member":
         member(request)
@@ -56,14 +95,14 @@ def require(request: Request, needs: str | tuple[str, ...]) -> None:
         raise Forbidden("Your role does not allow this.")
 
 
-def may(who: Reader | None, needs: str | tuple[str, ...]) -> bool:
+def may(who: Reader | None, needs: Needs) -> bool:
     """Whether a reader has a permission; one of several is enough."""
     wanted = (needs,) if isinstance(needs, str) else needs
     return who is not None and any(name in who.permissions for name in wanted)
 
 
 # What a banned member may still do: come in and out, and see, export or delete what is their own.
-OPEN_TO_BANNED = ("/auth/", "/settings/", "/gdpr/")
+OPEN_TO_BANNED = ("/auth/", "/settings/", "/gdpr/", "/privacy-choices")
 
 
 def refuse_banned(request: Request) -> None:
@@ -71,9 +110,14 @@ def refuse_banned(request: Request) -> None:
     who = reader(request)
     if who is None or who.banned_until is None or request.method == "GET":
         return
-    if who.banned_until > datetime.now(UTC) and not request.url.path.startswith(OPEN_TO_BANNED):
+    if who.banned_until > datetime.now(UTC) and not open_to_banned(request):
         until = who.banned_until.strftime("%d %B %Y, %H:%M UTC")
         raise Forbidden(f"You cannot change anything here until {until}.", code="banned")
+
+
+def open_to_banned(request: Request) -> bool:
+    """Whether a banned member may still make this request."""
+    return request.method == "GET" or request.url.path.startswith(OPEN_TO_BANNED)
 
 
 async def saver(request: Request) -> Reader:
@@ -118,6 +162,20 @@ async def recognise(request: Request) -> None:
         state.reader = await known(services, state.session_rows, value) if value else None
     if state.reader is None and (token := request.cookies.get(VISITOR)) and len(token) <= 64:
         state.reader = await readers.by_visitor(services, token)
+    cookie = request.cookies.get(CONSENT)
+    state.reader = consents.heard(services, state.reader, cookie, refused=refuses(request))
+
+
+def refuses(request: Request) -> bool:
+    """Whether the browser says no for its person: Global Privacy Control (https://w3c.github.io/gpc/)."""
+    return request.headers.get("sec-gpc") == "1"
+
+
+def asks_again(request: Request) -> bool:
+    """Whether the policy changed since whoever asks said what they allow."""
+    who = reader(request)
+    answered = who.answered_policy if who else consents.told(request.cookies.get(CONSENT))[0]
+    return consents.asks_again(services_of(request), answered)
 
 
 async def known(services: Services, rows: readers.Rows, value: str) -> Reader | None:
@@ -125,7 +183,10 @@ async def known(services: Services, rows: readers.Rows, value: str) -> Reader | 
     token = signed_token(services.settings.jwt_session_secret, value)
     if token is None:
         return None
-    return await readers.by_session(services, rows, token, key_print(services.settings))
+    who = await readers.by_session(services, rows, token, key_print(services.settings))
+    if who is not None and who.impersonation_id is not None:
+        return await impersonations.seen_as(services, who)
+    return who
 
 
 @functools.lru_cache(maxsize=4096)
@@ -145,10 +206,14 @@ async def answer_cookies(request: Request, response: Response) -> None:
     who: Reader | None = getattr(state, "reader", None)
     if token := getattr(state, "new_visitor", None):
         set_cookie(response, services.settings, VISITOR, token, DAYS_30)
+    elif who is not None and who.kind == "visitor" and who.rotate:
+        await readers.renew_visitor(services, who)
+        set_cookie(response, services.settings, VISITOR, request.cookies[VISITOR], DAYS_30)
     if who is not None and who.rotate and who.session_id is not None:
         token = secrets.token_urlsafe(32)
         if await readers.rotate(services, who.session_id, token):
-            set_session(response, services.settings, token, admin=who.is_admin)
+            is_admins = who.is_admin or who.impersonation is not None
+            set_session(response, services.settings, token, admin=is_admins)
 
 
 def set_session(response: Response, settings: Settings, token: str, *, admin: bool = False) -> None:

@@ -17,15 +17,15 @@ from starlette.types import Scope
 from app import VERSION
 from app.db import SCHEMA_VERSION, schema_version
 from app.domain.platform import health
+from app.domain.platform.metrics import REQUEST_BOUNDS
 from app.errors import Forbidden, Problem
 from app.web.session import reader, services_of
 
-BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2.5, 5, 10)
 REQUESTS = Histogram(
     "http_server_requests_seconds",
     "Requests by route template as called.",
     ("method", "uri", "status", "outcome"),
-    buckets=BUCKETS,
+    buckets=REQUEST_BOUNDS,
 )
 TOTAL = Counter(
     "http_requests_total", "Requests by method, path and status.", ("method", "path", "status")

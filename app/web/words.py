@@ -61,6 +61,17 @@ def counted(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+SIZES = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
+
+
+def sized(size: int) -> str:
+    """640 bytes, 12.3 kB, 1.2 MB: in powers of 1,000."""
+    if size < 1000:
+        return counted(size, "byte")
+    one, unit = next(pair for pair in SIZES if size >= pair[0])
+    return f"{size / one:,.1f} {unit}"
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "iso": iso,
     "clock": clock,
@@ -69,4 +80,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "age": age,
     "grouped": grouped,
     "counted": counted,
+    "sized": sized,
 }

@@ -7,12 +7,15 @@
 
   const cards = () => [...grid.querySelectorAll("[data-version]")];
   const have = () => cards().map((card) => `${card.dataset.key}:${card.dataset.version}`).join(",");
-  const isBeingRead = (card) => card.contains(document.activeElement) || card.matches(":hover") || card.dataset.kind === "news";
+  const isBeingRead = (card) => card.contains(document.activeElement) || card.matches(":hover");
+  const place = (card) => [...card.classList].filter((name) => !name.startsWith("is-")).join(" ");
+  const later = new WeakMap();
 
   async function look() {
     const url = `/widgets/changes?page=${encodeURIComponent(grid.dataset.page)}&have=${encodeURIComponent(have())}`;
     let answer;
     try { answer = await fetch(url, { headers: { "HX-Request": "true" }, credentials: "same-origin" }); } catch { return; }
+    if (answer.headers.get("HX-Refresh")) return rearranged();
     if (answer.status !== 200) return;
     const parsed = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const fresh of parsed.querySelectorAll("section[data-key]")) take(fresh);
@@ -23,8 +26,35 @@
     if (!card || card.dataset.version === fresh.dataset.version) return;
     fresh.removeAttribute("hx-swap-oob");
     if (card.dataset.kind === "news" && card.dataset.state !== "waiting") offer(card, fresh);
-    else if (isBeingRead(card)) card.addEventListener("pointerleave", () => swap(card, fresh), { once: true });
+    else if (place(card) !== place(fresh)) rearranged();
+    else if (isBeingRead(card)) wait(card, fresh);
     else swap(card, fresh);
+  }
+
+  // What is being read is exchanged when eyes and hands leave it, for the last of all that came meanwhile.
+  function wait(card, fresh) {
+    const waits = later.has(card);
+    later.set(card, fresh);
+    if (waits) return;
+    const left = () => setTimeout(() => { if (!isBeingRead(card)) swap(card, later.get(card)); });
+    card.addEventListener("pointerleave", left);
+    card.addEventListener("focusout", left);
+  }
+
+  // Widgets came, went or moved, by the same person elsewhere: nothing moves before they ask for it.
+  function rearranged() {
+    if (document.hidden) return location.reload();
+    if (grid.previousElementSibling?.matches(".new-stories")) return;
+    grid.before(offered("This page was arranged elsewhere. Show it", () => location.reload()));
+  }
+
+  function offered(text, act) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "new-stories";
+    button.textContent = text;
+    button.addEventListener("click", act);
+    return button;
   }
 
   // News is never moved under the reader's eyes: a line to press says how many are new.
@@ -33,11 +63,7 @@
     const count = [...fresh.querySelectorAll("[data-story]")].filter((row) => !known.has(row.dataset.story)).length;
     card.querySelector(".new-stories")?.remove();
     if (!count) return swap(card, fresh);
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "new-stories";
-    button.textContent = count === 1 ? "1 new story" : `${count} new stories`;
-    button.addEventListener("click", () => { swap(card, fresh); grid.querySelector(`[data-key="${CSS.escape(fresh.dataset.key)}"]`)?.scrollIntoView({ block: "nearest" }); });
+    const button = offered(count === 1 ? "1 new story" : `${count} new stories`, () => { swap(card, fresh); fresh.scrollIntoView({ block: "nearest" }); });
     card.querySelector(".card-head")?.after(button);
   }
 
@@ -53,10 +79,7 @@
     if (!("live" in grid.dataset)) return poll();
     stream = new EventSource(`/live?page=${encodeURIComponent(grid.dataset.page)}`);
     stream.addEventListener("hello", (event) => { if (last && event.lastEventId !== last) look(); last = event.lastEventId; });
-    stream.addEventListener("change", (event) => {
-      last = event.lastEventId;
-      if ("page" in JSON.parse(event.data)) location.reload(); else look();
-    });
+    stream.addEventListener("change", (event) => { last = event.lastEventId; look(); });
     stream.addEventListener("bye", (event) => { close(); setTimeout(open, 1000 * JSON.parse(event.data).seconds); });
     stream.addEventListener("error", () => { if (stream && stream.readyState === EventSource.CLOSED) { close(); poll(); } });
   }

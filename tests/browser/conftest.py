@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -30,7 +31,7 @@ from app.web import session as cookies
 from tests.conftest import SECRET, new_database
 from tests.homepage.newsroom import feed, item, tagged
 from tests.homepage.test_weather import Source
-from tests.people import cookie_of, member
+from tests.people import cookie_of, member, without_limits
 
 FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]  # fmt: skip
 CHROMIUM = next(
@@ -72,11 +73,26 @@ class Site:
 
 
 @pytest.fixture(scope="session")
-def site(box: Box, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def vendors() -> Iterator[dict[str, str]]:
+    """The settings of Google, Facebook and Apple as the demo world plays them, on another site than ours."""
+    command = [sys.executable, "-m", "tests.world", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as world:
+        assert world.stdout is not None
+        env = json.loads(world.stdout.readline())["env"]
+        signs = ("GOOGLE_", "FACEBOOK_", "APPLE_")
+        yield {name: value for name, value in env.items() if name.startswith(signs)}
+        world.terminate()
+
+
+@pytest.fixture(scope="session")
+def site(
+    box: Box, tmp_path_factory: pytest.TempPathFactory, vendors: dict[str, str]
+) -> Iterator[Site]:
     """The site, served by `python -m app serve` from a database of its own."""
     port, folder = next_free(18_100), str(tmp_path_factory.mktemp("var"))
     env = {
         **box.env,
+        **vendors,
         **{name.upper(): value for name, value in SECRET.items()},
         "ENVIRONMENT": "test",
         "DATABASE_URL": asyncio.run(new_database(box.env["DATABASE_URL"], "village_browser")),
@@ -116,7 +132,8 @@ def answered(url: str, log: Path) -> None:
 
 
 async def furnished(services: Services) -> None:
-    """Three papers with stories and tags, the gazetteer of one town, and its weather."""
+    """Three papers with stories and tags, the gazetteer of one town, its weather, and no limits."""
+    await without_limits(services)
     for number, name in enumerate(PAPERS):
         paper = await feed(services, name)
         for n in range(12):

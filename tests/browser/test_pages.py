@@ -34,6 +34,7 @@ TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clie
 PAGES = (
     "/", "/?edit=1", "/news", "/news/stories/1", "/news/filters", "/news/saved", "/feeds", "/feeds/catalogue",
     "/feeds/1", "/weather/places", "/links", "/search?q=harbour", "/preferences", "/auth/login", "/settings/sessions",
+    "/settings/account", "/settings/sign-in",
     "/pages", "/widgets", "/pages/home/history", "/admin/jobs", "/admin/jobs/types", "/admin/jobs/schedules",
     "/admin/jobs/workers", "/admin/queues", "/cabinet", "/bot", "/dev/mail", "/no-such-page",
 )  # fmt: skip

@@ -15,6 +15,12 @@ FILL = {
     "token": ["nothing-known"],
     "name": ["violet.css"],
     "path": ["missing.css"],
+    "provider": ["google"],
+    "action": ["search"],
+    "tier": ["anonymous"],
+    "queue": ["HIGH"],
+    "type": ["send_email"],
+    "template": ["sign_in"],
 }
 PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
 

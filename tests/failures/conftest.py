@@ -18,8 +18,10 @@ from app.config import Settings
 from app.db import Database, migrate, open_pool
 from app.domain.platform.jobs.ledger import Ledger
 from app.services import Services
+from app.start import open_services
 from app.web import letters
 from tests.conftest import ROOT, SECRET, new_database
+from tests.people import without_limits
 from tests.platform.jobs import work_types
 from tests.platform.jobs.work_types import TYPES
 
@@ -84,7 +86,14 @@ def fragile_site(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -
             var_dir=str(tmp_path_factory.mktemp("failures")),
         )
         asyncio.run(migrate(changed))
+        asyncio.run(unlimited(changed))
         yield Site(box, changed)
+
+
+async def unlimited(settings: Settings) -> None:
+    """Loads on these sites come from one address, as often as they can."""
+    async with open_services(settings, pool_size=1) as services:
+        await without_limits(services)
 
 
 @pytest.fixture

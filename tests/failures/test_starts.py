@@ -7,7 +7,7 @@ import pytest
 
 from app.db import SCHEMA_VERSION
 from tests.conftest import SECRET, new_database
-from tests.failures.conftest import Site
+from tests.failures.conftest import Site, until
 
 NOWHERE = "postgresql://village:secret-word@127.0.0.1:1/village"
 
@@ -26,7 +26,7 @@ async def test_another_schema_is_refused_with_the_command_that_mends(
         *(site.finished(command, DATABASE_URL=url, PORT="0") for command in ("serve", "work"))
     )
     for code, said in ended:
-        assert code
+        assert code == 78
         assert said.count("python -m app migrate") == 1
         assert str(SCHEMA_VERSION) in said
         assert "Traceback" not in said
@@ -53,3 +53,26 @@ async def test_beta_and_prod_do_not_start_without_secrets(site: Site, missing: s
         assert missing in said
         assert len(said.strip().splitlines()) == 1
         assert SECRET["link_secret"] not in said
+
+
+WRITES_PLACES = """
+SELECT pid FROM pg_stat_activity
+WHERE datname = 'village_places' AND state = 'active' AND query LIKE '%INSERT INTO geo_places%' AND pid <> pg_backend_pid()
+"""
+LEFT = "SELECT (SELECT count(*) FROM geo_places) + (SELECT count(*) FROM seeds)"
+
+
+async def test_places_whose_loading_was_killed_are_loaded_by_the_next_start(site: Site) -> None:
+    url = await new_database(site.settings.database_url, "village_places")
+    assert (await site.finished("migrate", DATABASE_URL=url))[0] == 0
+    connection = await asyncpg.connect(url)
+    seeding = site.begin("places", "app", "seed", "places", DATABASE_URL=url)
+    await until(lambda: connection.fetchval(WRITES_PLACES))
+    seeding.kill()
+    await until(lambda: gone(connection))
+    assert await connection.fetchval(LEFT) == 0
+    await connection.close()
+
+
+async def gone(connection: asyncpg.Connection) -> bool:
+    return await connection.fetchval(WRITES_PLACES) is None

@@ -77,7 +77,8 @@ async def test_a_new_item_gets_one_small_webp_kept_for_a_month(
     for _ in range(2):
         await thumbnails.make(picturing, found["id"])
     key = await picturing.db.fetchval("SELECT image_key FROM feed_items WHERE id = $1", found["id"])
-    kept, chunks = await objects.public(picturing, "news", key)
+    kept = await objects.public(picturing, "news", key)
+    chunks = await objects.opened(picturing, kept)
     picture = Image.open(BytesIO(b"".join([chunk async for chunk in chunks.chunks])))
     assert (picture.format, picture.size, kept.content_type) == ("WEBP", (320, 180), "image/webp")
     assert (

@@ -9,6 +9,7 @@ from app.domain.platform.readers import Reader, token_hash
 from app.domain.platform.session_rows import SessionRows
 from app.errors import ServiceDown
 from app.services import Services
+from tests.homepage.newsroom import feed, item
 from tests.people import Browser, member
 
 
@@ -25,6 +26,17 @@ async def test_an_unchanged_front_page_is_not_sent_again(browser: Browser) -> No
     again = await browser.get("/", headers={"if-none-match": first.headers["etag"]})
     assert again.status_code == 304
     assert not again.content
+
+
+async def test_after_a_quiet_time_the_front_page_is_made_again(
+    browser: Browser, services: Services
+) -> None:
+    await browser.get("/")
+    await item(services, await feed(services, "courier"), "The ferry is back")
+    await services.db.execute("UPDATE feeds SET version = version + 1")
+    assert "The ferry is back" not in (await browser.get("/")).text
+    browser.client._transport.app.state["shared"].too_old = 0
+    assert "The ferry is back" in (await browser.get("/")).text
 
 
 async def test_a_members_front_page_is_their_own(browser: Browser, services: Services) -> None:

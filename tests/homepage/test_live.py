@@ -116,6 +116,22 @@ async def test_changes_answers_204_or_only_what_changed(
     assert 'id="widget-links"' not in answer.text
 
 
+async def test_changes_says_when_only_the_whole_page_can_show_them(
+    browser: Browser, services: Services
+) -> None:
+    await browser.sign_in(await member(services))
+    have = ",".join(
+        f"{key}:{version}"
+        for key, version in re.findall(
+            r'data-key="(\w+)".*?data-version="(\w+)"', (await browser.get("/")).text
+        )
+    )
+    address = f"/widgets/changes?page=home&have={have}"
+    assert "hx-refresh" not in (await browser.fragment(address)).headers
+    assert (await browser.fragment(f"{address},gone:0")).headers["hx-refresh"] == "true"
+    assert (await browser.fragment(address.rpartition(",")[0])).headers["hx-refresh"] == "true"
+
+
 async def test_versions_move_with_what_they_stand_for(services: Services) -> None:
     who = await member(services)
     before = await versions.of_reader(services, who, None)

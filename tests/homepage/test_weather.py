@@ -203,6 +203,16 @@ async def test_bad_places_and_an_eleventh_are_refused(browser: Browser) -> None:
     ).status_code == 201
 
 
+async def test_an_unknown_town_is_told_apart_from_towns_that_are_still_loaded(
+    browser: Browser, services: Services
+) -> None:
+    wish = {"q": "Nosuchtownanywhere"}
+    await services.db.execute("DELETE FROM seeds")
+    assert "still being loaded" in (await browser.json("POST", "/api/weather/places", wish)).text
+    await services.db.execute("INSERT INTO seeds (name, sha256) VALUES ('places', sha256('x'))")
+    assert "no place of that name" in (await browser.json("POST", "/api/weather/places", wish)).text
+
+
 async def test_suggestions_come_from_the_gazetteer(browser: Browser, services: Services) -> None:
     await services.db.execute(
         "INSERT INTO geo_places (kind, source_id, country, name, name_key, population, time_zone, slug, location) "

@@ -1,9 +1,11 @@
 """Signing in by letter: link, code, and what is refused."""
 
 import re
+import statistics
+import time
 
 from app.services import Services
-from tests.people import Browser, member
+from tests.people import Browser, member, without_limits
 
 LETTER = "SELECT text_body FROM emails ORDER BY id DESC LIMIT 1"
 
@@ -105,3 +107,19 @@ async def test_signing_out_ends_the_session(browser: Browser, services: Services
     await browser.post("/auth/logout")
     browser.client.cookies.update(cookie)
     assert (await browser.json("GET", "/api/settings/sessions")).status_code == 401
+
+
+async def test_known_and_unknown_addresses_take_as_long(
+    browser: Browser, services: Services
+) -> None:
+    await without_limits(services)
+    await member(services, "known@example.org")
+    took: dict[str, list[float]] = {"known@example.org": [], "other@example.org": []}
+    for _ in range(40):
+        for email, times in took.items():
+            started = time.perf_counter()
+            answer = await browser.json("POST", "/api/auth/login", {"email": email})
+            times.append(time.perf_counter() - started)
+            assert answer.status_code == 202
+    known, other = (statistics.median(times) for times in took.values())
+    assert abs(known - other) < min(known, other)

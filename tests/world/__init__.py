@@ -1,4 +1,4 @@
-"""The demo world: publishers, two weather services and a mail server on loopback.
+"""The demo world: publishers, two weather services, three sign-in vendors, a mail server and a mailbox on loopback.
 
 async with World() as world:
     settings = {**world.env}
@@ -12,15 +12,20 @@ from types import TracebackType
 
 from tests.world.control import Control
 from tests.world.faults import Asked, Faults, Watched
+from tests.world.identities import TWISTS
 from tests.world.mail import Letter, MailServer
+from tests.world.mailbox import MailboxServer
 from tests.world.nws import WeatherService
 from tests.world.open_meteo import OpenMeteo
 from tests.world.press import Press
+from tests.world.returns import report
 from tests.world.servers import Site
+from tests.world.vendors import VENDORS
 
 __all__ = ["Asked", "Letter", "World"]
 
-SERVICES = ("feeds", "open_meteo", "nws", "smtp")
+SERVICES = ("feeds", "open_meteo", "nws", "smtp", "imap", "google", "facebook", "apple")
+MAIL_DOMAIN = "village.world.test"
 SITE_PLACE = "30.27,-97.74,Austin"
 
 
@@ -34,12 +39,15 @@ class World:
         self.asked: list[Asked] = []
         self.press = Press(self.now, seed, browsable)
         self.weather_service = WeatherService(self.now)
-        self.mail = MailServer(self.faults, self.asked)
+        self.mailbox = MailboxServer(self.faults, self.asked)
+        self.mail = MailServer(self.faults, self.asked, self.deliver)
         self.apps = {
             "feeds": self.press.app,
             "open_meteo": OpenMeteo(self.now).app,
             "nws": self.weather_service.app,
         }
+        self.vendors = {made.name: made(self.now) for made in VENDORS}
+        self.apps |= {name: vendor.app for name, vendor in self.vendors.items()}
         self.port = port
 
     async def __aenter__(self) -> "World":
@@ -54,7 +62,11 @@ class World:
         for site in self.sites.values():
             await site.start()
         await self.mail.start()
+        await self.mailbox.start()
         self.press.port = self.sites["feeds"].port
+        for name, vendor in self.vendors.items():
+            # Another site than ours by name, as the real ones are: cookies keep to their rules.
+            vendor.open(f"http://localhost:{self.sites[name].port}")
         return self
 
     async def __aexit__(
@@ -66,18 +78,26 @@ class World:
         """Stop everything at once, whoever may still be waiting."""
         self.faults.closing.set()
         self.press.broken.closing.set()
+        for vendor in self.vendors.values():
+            vendor.close()
         await self.mail.stop()
+        await self.mailbox.stop()
         await asyncio.gather(*(site.stop() for site in self.sites.values()))
 
     @property
     def env(self) -> dict[str, str]:
         """Return the settings that lead the product here."""
         feeds = self.sites["feeds"]
-        return {
+        signing_in = {
+            name: value for vendor in self.vendors.values() for name, value in vendor.env.items()
+        }
+        return signing_in | {
             "GUARD_HOSTS": ",".join(f"{host}=127.0.0.1:{feeds.port}" for host in self.press.hosts),
             "OPEN_METEO_URL": self.sites["open_meteo"].url,
             "NWS_URL": self.sites["nws"].url,
             "SMTP_URL": f"smtp://127.0.0.1:{self.mail.port}",
+            "IMAP_URL": self.mailbox.url,
+            "MAIL_DOMAIN": MAIL_DOMAIN,
             "SITE_PLACE": SITE_PLACE,
             "DEMO_FEEDS": f"{feeds.url}/index.json",
         }
@@ -91,6 +111,13 @@ class World:
     def letters(self) -> list[Letter]:
         """Return the letters handed over so far, the oldest first."""
         return self.mail.letters
+
+    def deliver(self, letter: Letter) -> None:
+        """Put a letter to the product's own domain into its mailbox, and reports of those nobody can take."""
+        if letter.recipients[0].endswith(f"@{MAIL_DOMAIN}"):
+            self.mailbox.add(b"Delivered-To: %s\r\n" % letter.recipients[0].encode() + letter.raw)
+        elif returned := report(letter):
+            self.mailbox.add(returned)
 
     def now(self) -> float:
         """Return the world's time, which `shift` can move ahead of ours."""
@@ -111,6 +138,9 @@ class World:
             raise ValueError(
                 f"There is no service called {service!r}; there are {', '.join(SERVICES)}."
             )
+        if kind in TWISTS and service in self.vendors:
+            self.vendors[service].twists.append(kind)
+            return
         self.faults.add(service, kind, times, seconds)
 
     def alert(
@@ -130,5 +160,8 @@ class World:
         self.faults.clear()
         self.asked.clear()
         self.mail.letters.clear()
+        self.mailbox.letters.clear()
         self.weather_service.alerts.clear()
+        for vendor in self.vendors.values():
+            vendor.twists.clear()
         self.press.broken.asked_vanished = 0

@@ -9,6 +9,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 
 from tests.world.faults import Asked, Fault, Faults
+from tests.world.servers import hang_up
 
 MOST_BYTES = 10 * 2**20
 # What the server says to RCPT when a fault is due; the connection may be tried again after the first two.
@@ -40,23 +41,27 @@ class Letter:
 class MailServer:
     """An SMTP server on loopback (RFC 5321 as far as a sender needs it)."""
 
-    def __init__(self, faults: Faults, record: list[Asked]) -> None:
-        self.faults, self.record = faults, record
+    def __init__(
+        self,
+        faults: Faults,
+        record: list[Asked],
+        deliver: Callable[[Letter], None] = lambda letter: None,
+    ) -> None:
+        self.faults, self.record, self.deliver = faults, record, deliver
         self.letters: list[Letter] = []
         self.open: set[asyncio.StreamWriter] = set()
         self.port = 0
 
     async def start(self) -> None:
-        """Listen on a free port."""
-        self.server = await asyncio.start_server(self.talk, "127.0.0.1", 0, limit=MOST_BYTES)
+        """Listen on a free port; after a stop on the same one as before."""
+        self.server = await asyncio.start_server(
+            self.talk, "127.0.0.1", self.port, limit=MOST_BYTES
+        )
         self.port = self.server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Hang up on everybody."""
-        self.server.close()
-        for writer in list(self.open):
-            writer.close()
-        await self.server.wait_closed()
+        await hang_up(self.server, self.open)
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Hold one conversation to its end."""
@@ -160,7 +165,9 @@ class Conversation:
             lines.append(line[1:] if line.startswith(b"..") else line)
         raw = b"".join(lines)
         message = message_from_bytes(raw, policy=policy.default)
-        self.server.letters.append(Letter(self.sender or "", self.recipients, message, raw))
+        letter = Letter(self.sender or "", self.recipients, message, raw)
+        self.server.letters.append(letter)
+        self.server.deliver(letter)
         self.sender, self.recipients = None, []
         return await self.say("250 2.0.0 Taken")
 

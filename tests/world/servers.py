@@ -66,3 +66,16 @@ def listening(port: int) -> socket.socket:
     except OSError:
         found.bind(("127.0.0.1", 0))
     return found
+
+
+async def hang_up(server: asyncio.Server, writers: set[asyncio.StreamWriter]) -> None:
+    """Take nobody in any more, and cut off all who are there."""
+    # Who has just been taken in must be through the door first: asyncio drops them unclosed otherwise.
+    for listener in server.sockets:
+        asyncio.get_running_loop().remove_reader(listener.fileno())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    server.close()
+    for writer in list(writers):
+        writer.transport.abort()
+    await server.wait_closed()

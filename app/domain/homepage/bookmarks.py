@@ -7,7 +7,6 @@ from lxml import html as lxml_html
 
 from app.domain.homepage import links, versions
 from app.domain.homepage.links import CEILING, Link
-from app.domain.platform import rate_limits
 from app.domain.platform.readers import Reader
 from app.errors import Invalid
 from app.services import Services
@@ -86,7 +85,6 @@ async def bring(services: Services, who: Reader, content: bytes) -> Imported:
             continue
         if len(url) <= 2000:
             good.append((name, title or links.host_of(url), url))
-    await rate_limits.spend(services, who, "page_edit")
     async with services.tx() as tx:
         columns = [list(column) for column in zip(*good, strict=True)] or [[], [], []]
         added = len(await tx.db.fetch(ADD, who.id, *columns, CEILING))

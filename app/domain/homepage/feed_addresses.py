@@ -24,9 +24,12 @@ def completed(text: str) -> str | None:
     if "://" not in text[:12]:
         text = f"https://{text.lstrip('/')}"
     found = absolute(text, text)
-    if found is None or "." not in (urlsplit(found).hostname or ""):
+    try:
+        host = urlsplit(found or "").hostname
+    except ValueError:
+        # As of http://[::1, whose bracket is open.
         return None
-    return found
+    return found if "." in (host or "") else None
 
 
 def looks_private(url: str) -> bool:

@@ -10,7 +10,7 @@ import msgspec
 from app.domain.homepage import feed_additions, feed_errors, feeds
 from app.domain.homepage.feed_addresses import completed, host, looks_private, shown
 from app.domain.homepage.feed_search import Found, look
-from app.domain.platform import rate_limits, secrets
+from app.domain.platform import secrets
 from app.domain.platform.readers import Reader, token_hash
 from app.errors import Conflict, Invalid, NotFound
 from app.services import Services
@@ -57,7 +57,6 @@ async def add(services: Services, who: Reader, url: str, *, private: bool = Fals
     meant = completed(url)
     if meant is None:
         raise Invalid(NO_ADDRESS, errors={"url": NO_ADDRESS})
-    await rate_limits.spend(services, who, "feed_add")
     token = dice.token_urlsafe(16)
     hashed = token_hash(token)
     async with services.tx() as tx:

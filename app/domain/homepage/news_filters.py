@@ -8,7 +8,6 @@ from msgspec import Meta
 
 from app.domain.homepage import versions
 from app.domain.homepage.folding import folded
-from app.domain.platform import rate_limits
 from app.domain.platform.readers import Reader
 from app.errors import Conflict, Invalid, NotFound
 from app.services import Services
@@ -62,6 +61,14 @@ WHERE (SELECT count(*) FROM news_filters WHERE user_id = $1) < $6
 ON CONFLICT (user_id, kind, coalesce(feed_id, 0), lower(value)) DO UPDATE SET until = EXCLUDED.until
 RETURNING id
 """
+# A private feed of somebody else is no feed to this reader.
+FEED = """
+SELECT EXISTS (
+    SELECT FROM feeds f WHERE f.id = $1 AND (
+        f.visibility = 'listed' OR EXISTS (SELECT FROM feed_subscriptions s WHERE s.feed_id = f.id AND s.user_id = $2)
+    )
+)
+"""
 
 
 async def add(services: Services, who: Reader, new: NewFilter) -> FilterList:
@@ -69,8 +76,10 @@ async def add(services: Services, who: Reader, new: NewFilter) -> FilterList:
     value = " ".join(new.value.split())
     if not value.replace("*", "").strip():
         raise Invalid("Please name a word.", errors={"value": "Please name a word."})
-    await rate_limits.spend(services, who, "news_mark")
     async with services.tx() as tx:
+        if new.feed_id is not None and not await tx.db.fetchval(FEED, new.feed_id, who.id):
+            sentence = "There is no such feed."
+            raise Invalid(sentence, errors={"feed_id": sentence})
         if (
             await tx.db.fetchval(ADD, who.id, new.kind, new.feed_id, value, new.until, CEILING)
             is None

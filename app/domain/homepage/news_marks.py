@@ -7,7 +7,6 @@ import msgspec
 from msgspec import Meta
 
 from app.domain.homepage import versions
-from app.domain.platform import rate_limits
 from app.domain.platform.readers import Reader
 from app.domain.profiles import clicks
 from app.errors import Gone, NotFound
@@ -69,7 +68,6 @@ FROM item_states WHERE user_id = $1 AND item_id = $2
 
 async def mark(services: Services, who: Reader, item_id: int, name: str, *, on: bool) -> Mark:
     """Set or take back `read`, `saved` or `hidden` on one item. Raises NotFound."""
-    await rate_limits.spend(services, who, "news_mark")
     async with services.tx() as tx:
         await visible(tx, who, item_id)
         await tx.db.execute(MARKS[name][0 if on else 1], who.id, item_id)
@@ -106,7 +104,6 @@ PREVIOUS = "SELECT read_before FROM news_watermarks WHERE user_id = $1 AND feed_
 
 async def mark_all(services: Services, who: Reader, new: ReadMark) -> datetime | None:
     """Write one watermark; answer the one before it, by which this can be undone."""
-    await rate_limits.spend(services, who, "news_mark")
     async with services.tx() as tx:
         before: datetime | None = await tx.db.fetchval(PREVIOUS, who.id, new.feed or 0)
         await tx.db.execute(WATERMARK, who.id, new.feed or 0, new.before)

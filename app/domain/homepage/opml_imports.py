@@ -11,7 +11,7 @@ from app.domain.homepage import feed_additions, feed_errors, feeds, subscription
 from app.domain.homepage.feed_addresses import completed, looks_private, shown
 from app.domain.homepage.feed_attempts import parsed
 from app.domain.homepage.feed_documents import Outline, Unreadable, opml
-from app.domain.platform import rate_limits, secrets
+from app.domain.platform import secrets
 from app.domain.platform.readers import Reader
 from app.errors import Invalid, NotFound, OutsideFailed
 from app.services import Services
@@ -62,7 +62,6 @@ async def add(services: Services, who: Reader, content: bytes) -> Import:
         raise refused("Choose the file that holds your list of feeds.")
     if len(content) > MOST_BYTES:
         raise refused("This file is larger than 1 MB. Split it and bring the parts.")
-    await rate_limits.spend(services, who, "opml_import")
     async with services.tx() as tx:
         import_id = await tx.db.fetchval(ADD, who.id)
         await tx.db.execute(HOLD, import_id, sealed(tx, import_id, content))

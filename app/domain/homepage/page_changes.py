@@ -245,6 +245,7 @@ SENTENCES = {
     "remove": "Removed {}",
     "layout": "Arranged the page",
     "import": "Brought in from a file",
+    "merge": "Brought over from before you signed in",
     "reset": "Set the page back",
 }
 

@@ -7,7 +7,6 @@ import msgspec
 from msgspec import Meta
 
 from app.domain.homepage import versions
-from app.domain.platform import rate_limits
 from app.domain.platform.readers import Reader
 from app.errors import Invalid
 from app.services import Services
@@ -76,7 +75,6 @@ async def put(services: Services, who: Reader, new: Preferences) -> Preferences:
     if new.time_zone is not None and new.time_zone not in available_timezones():
         sentence = "Please choose one of the offered time zones."
         raise Invalid(sentence, errors={"time_zone": sentence})
-    await rate_limits.spend(services, who, "page_edit")
     async with services.tx() as tx:
         await tx.db.execute(PUT, who.id, SCHEMA_VERSION, msgspec.to_builtins(new))
         await versions.bump(tx, who.id, "preferences")

@@ -11,7 +11,6 @@ from app.config import Settings
 from app.domain.homepage import stories
 from app.domain.homepage.news import Story
 from app.domain.homepage.widget_types import Plain
-from app.domain.platform import rate_limits
 from app.domain.platform.readers import Reader
 from app.errors import Invalid, NotFound
 from app.services import Services
@@ -67,7 +66,6 @@ async def results(services: Services, who: Reader | None, asked: SearchQuery) ->
         raise Invalid(
             "Please write at least 2 letters.", errors={"q": "Please write at least 2 letters."}
         )
-    await rate_limits.spend(services, who, "search")
     limit = asked.limit if asked.kind == "news" else TOP
     async with services.held() as held:
         page = await stories.found(held, who, words, asked.cursor, limit)

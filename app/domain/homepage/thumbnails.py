@@ -3,11 +3,11 @@
 from typing import Any
 
 from app.domain.homepage.feed_attempts import wait_for_turn
-from app.domain.platform import objects
+from app.domain.platform import objects, pictures
 from app.errors import OutsideFailed, ServiceDown
 from app.services import Services
 
-VARIANT = ("thumbnail", 320, 180, "cropped")
+[VARIANT] = pictures.VARIANTS["news"][1]
 DAYS = 30
 MOST_BYTES = 10 * 2**20
 # What may be gone in a minute; anything else says that there is no picture.

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from app.domain.homepage import versions, weather_spots
-from app.domain.platform import places, rate_limits
+from app.domain.platform import places
 from app.domain.platform.places import Place
 from app.domain.platform.readers import Reader
 from app.errors import Conflict, Invalid, NotFound
@@ -79,7 +79,6 @@ async def mine(services: Services, who: Reader | None) -> PlaceList:
 
 async def suggestions(services: Services, who: Reader | None, typed: str) -> Suggestions:
     """At most eight places for what was typed."""
-    await rate_limits.spend(services, who, "suggest")
     found = [
         Suggestion(place.id, place.label)
         for place in await places.suggestions(services, typed[:80])
@@ -100,7 +99,6 @@ RETURNING id, name, lat::float, lon::float, country, time_zone
 
 async def add(services: Services, who: Reader, new: NewPlace) -> WeatherPlace:
     """Add a place; the same spot twice is one. Raises Invalid, Conflict over ten."""
-    await rate_limits.spend(services, who, "page_edit")
     lat, lon, name, place = await located(services, new)
     async with services.tx() as tx:
         row = await tx.db.fetchrow(
@@ -144,6 +142,8 @@ async def first(services: Services, typed: str) -> Place:
     found = await places.suggestions(services, typed, limit=1)
     if not found:
         sentence = "We know no place of that name. Try the nearest larger town."
+        if not await places.are_loaded(services):
+            sentence = "The list of towns is still being loaded. Please try again in a minute."
         raise Invalid(sentence, errors={"q": sentence})
     return found[0]
 

@@ -2,7 +2,7 @@
 
 import secrets
 
-from app.domain.platform import mail, rate_limits
+from app.domain.platform import mail
 from app.domain.platform.readers import token_hash
 from app.domain.platform.sign_ins import ENTER, WELCOMES, checked_address, link_of
 from app.errors import Forbidden, SignInNeeded
@@ -60,7 +60,6 @@ async def by_link(services: Services, token: str, email: str) -> int:
 
 async def by_token(services: Services, token: str, email: str) -> int:
     """Make the first admin by BOOTSTRAP_TOKEN, and send a letter to prove the address. Raises Forbidden, Invalid."""
-    await rate_limits.spend(services, None, "bootstrap")
     async with services.tx() as tx:
         await lock(tx)
         if await exists(tx):

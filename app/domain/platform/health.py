@@ -128,18 +128,20 @@ async def storage(services: Services) -> dict[str, Any]:
 
 
 MAIL = """
-SELECT count(*) AS queued, coalesce(extract(epoch FROM now() - min(created_at)), 0)::int AS oldest_s
+SELECT count(*) AS queued, coalesce(extract(epoch FROM now() - min(created_at)), 0)::int AS oldest_s,
+    (SELECT coalesce(max(failures), 0) FROM mailboxes) AS inbound_failures
 FROM emails WHERE status IN ('queued', 'sending')
 """
 
 
 async def mail(services: Services) -> dict[str, Any]:
-    """Letters that wait, and for how long."""
+    """Letters that wait, and for how long; polls of the mailbox in a row that failed."""
     row = await services.db.fetchrow(MAIL)
     stuck = row["oldest_s"] > 900 and bool(services.settings.smtp_url)
+    deaf = row["inbound_failures"] >= 5
     return {
-        "status": "down" if stuck else "up",
-        "why": "letters wait for over 15 minutes",
+        "status": "down" if stuck or deaf else "up",
+        "why": "letters wait for over 15 minutes" if stuck else "letters do not come in",
         **dict(row),
     }
 

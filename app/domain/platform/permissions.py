@@ -10,6 +10,8 @@ MATRIX: dict[str, frozenset[str]] = {
     "manage_users": frozenset(("super_admin", "support")),
     "view_users": frozenset(("super_admin", "support")),
     "impersonate": frozenset(("super_admin", "support")),
+    # The writing half of rule 17, for a super_admin who asks; it cannot be granted.
+    "impersonate_writing": frozenset(("super_admin",)),
     "handle_privacy": frozenset(("super_admin",)),
     "moderate": frozenset(("super_admin", "support")),
     "manage_system": frozenset(("super_admin", "ops")),
@@ -27,6 +29,9 @@ MATRIX: dict[str, frozenset[str]] = {
 OF_ROLE: dict[str | None, frozenset[str]] = {
     role: frozenset(name for name, roles in MATRIX.items() if role in roles) for role in ROLES
 }
+
+
+GRANTABLE = frozenset(MATRIX) - {"impersonate_writing"}
 
 
 def of(role: str | None, grants: frozenset[str] = frozenset()) -> frozenset[str]:

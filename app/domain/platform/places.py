@@ -127,6 +127,11 @@ async def seed(
     return len(spots)
 
 
+async def are_loaded(services: Services) -> bool:
+    """Whether a gazetteer is loaded; on a new site that takes half a minute."""
+    return await services.db.fetchval(KNOWN) is not None
+
+
 def refuse_part(spots: Iterable[gazetteer.Spot]) -> None:
     """Raise ValueError when the US or Canada has fewer cities than it must have."""
     cities = Counter(spot.country for spot in spots if spot.kind == "city")

@@ -13,8 +13,20 @@ ROTATE_AFTER = timedelta(minutes=15)
 OLD_VALUE_LIVES = timedelta(seconds=60)
 
 
+class Impersonation(msgspec.Struct, frozen=True):
+    """A stretch of seeing the site as someone (rule 17), while it lasts."""
+
+    id: int
+    expires_at: datetime
+    minutes_left: int
+    writes: bool
+    # The admin's session, and their role, for the audit log.
+    session_id: int | None
+    role: str | None
+
+
 class Reader(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is asking: a member, or a visitor who saved something on this browser."""
+    """Who is asking: a member, a service account, or a visitor who saved something on this browser."""
 
     id: int
     kind: str
@@ -28,9 +40,25 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
     preferences: dict[str, Any] = {}
     session_id: int | None = None
     fresh: bool = False
+    # Whether the cookie is due: a session's for its next value, a visitor's for its next 30 days.
     rotate: bool = False
+    # What an API token may do; None for a browser.
+    scopes: frozenset[str] | None = None
+    # Set on an admin's own reader when the session sees the site as someone: see impersonations.seen_as.
+    impersonation_id: int | None = None
+    # Set on the member's reader while an admin sees the site as them.
+    impersonator_id: int | None = None
+    impersonation: Impersonation | None = None
     # How often the reader changed each area of their own.
     own: dict[str, int] = {}
+    # Notices in the bell that were not read yet, counted to 100.
+    unread: int = 0
+    # A visitor as flags know one: 16 hex digits of the hash of vu_anon_id.
+    anon: str = ""
+    # What the reader agreed to: analytics, marketing, personalisation. Nothing until said otherwise.
+    consents: frozenset[str] = frozenset()
+    # The version of the policy that the last answer about consents was given to; "" for whoever never answered.
+    answered_policy: str = ""
 
     @property
     def is_member(self) -> bool:
@@ -51,8 +79,14 @@ def token_hash(token: str) -> bytes:
 # Two look-ups by unique index, of which the second is rarely asked: with OR both would be read each time.
 BY_VALUE = """
 SELECT s.id AS session_id, s.token_hash, s.next_seen_at, s.rotated_at, s.seen_at, s.fresh_until, s.previous_hash,
-       u.id, u.kind, u.display_name, u.email, u.role, u.time_zone, u.banned_until, p.doc, now() AS now,
+       s.impersonation_id, u.id, u.kind, u.display_name, u.email, u.role, u.time_zone, u.banned_until, p.doc, now() AS now,
        (SELECT jsonb_object_agg(v.area, v.version) FROM reader_versions v WHERE v.user_id = u.id) AS own,
+       (SELECT count(*) FROM (
+           SELECT FROM notifications n WHERE n.user_id = u.id AND n.by_bell AND n.read_at IS NULL LIMIT 100
+       ) AS unread)::integer AS unread,
+       (SELECT ARRAY[c.policy_version, CASE WHEN c.analytics THEN 'analytics' END,
+                     CASE WHEN c.marketing THEN 'marketing' END, CASE WHEN c.personalisation THEN 'personalisation' END]
+        FROM user_consents c WHERE c.user_id = u.id ORDER BY c.id DESC LIMIT 1) AS answered,
        CASE WHEN u.role IS NOT NULL THEN (
            SELECT array_agg(g.permission) FROM admin_grants g
            WHERE g.user_id = u.id AND g.ended_at IS NULL AND (g.expires_at IS NULL OR g.expires_at > now())
@@ -94,10 +128,11 @@ async def by_session(services: Services, rows: Rows, token: str, key_print: str)
 
 def reader_of(row: Any, *, rotate: bool) -> Reader:
     """The reader that a row of BY_VALUE tells of."""
+    policy, *agreed = row["answered"] or [""]
     return Reader(
         id=row["id"],
         kind=row["kind"],
-        name=row["display_name"] or row["email"].split("@")[0],
+        name=name_of(row),
         email=row["email"],
         role=row["role"],
         permissions=permissions.of(row["role"], frozenset(row["grants"] or ())),
@@ -105,10 +140,19 @@ def reader_of(row: Any, *, rotate: bool) -> Reader:
         time_zone=row["time_zone"],
         preferences=row["doc"] or {},
         session_id=row["session_id"],
+        impersonation_id=row["impersonation_id"],
         fresh=row["fresh_until"] > row["now"],
         own=row["own"] or {},
+        unread=row["unread"],
+        consents=frozenset(filter(None, agreed)),
+        answered_policy=policy,
         rotate=rotate and due_for_rotation(row["rotated_at"], row["now"]),
     )
+
+
+def name_of(row: Any) -> str:
+    """What a person is called: the name they chose, else what stands before the @ of their address."""
+    return row["display_name"] or (row["email"] or "").split("@")[0]
 
 
 def due_for_rotation(rotated_at: datetime, now: datetime) -> bool:
@@ -153,18 +197,25 @@ async def rotate(services: Services, session_id: int, token: str) -> bool:
 
 
 BY_VISITOR = """
-SELECT u.id, u.time_zone, u.last_seen_on, p.doc FROM users u LEFT JOIN preferences p ON p.user_id = u.id
+SELECT u.id, u.time_zone, u.last_seen_on IS DISTINCT FROM current_date AS is_due, p.doc
+FROM users u LEFT JOIN preferences p ON p.user_id = u.id
 WHERE u.anon_hash = $1
 """
 
 
 async def by_visitor(services: Services, token: str) -> Reader | None:
     """The visitor behind vu_anon_id, or None when the row is gone."""
-    row = await services.db.fetchrow(BY_VISITOR, token_hash(token))
+    hashed = token_hash(token)
+    row = await services.db.fetchrow(BY_VISITOR, hashed)
     if row is None:
         return None
     return Reader(
-        id=row["id"], kind="visitor", time_zone=row["time_zone"], preferences=row["doc"] or {}
+        id=row["id"],
+        kind="visitor",
+        time_zone=row["time_zone"],
+        preferences=row["doc"] or {},
+        rotate=row["is_due"],
+        anon=hashed.hex()[:16],
     )
 
 
@@ -175,7 +226,9 @@ INSERT INTO users (kind, anon_hash, last_seen_on) VALUES ('visitor', $1, current
 
 async def add_visitor(services: Services, token: str) -> Reader:
     """Make the row of a visitor who saves something for the first time."""
-    return Reader(id=await services.db.fetchval(ADD_VISITOR, token_hash(token)), kind="visitor")
+    hashed = token_hash(token)
+    user_id = await services.db.fetchval(ADD_VISITOR, hashed)
+    return Reader(id=user_id, kind="visitor", anon=hashed.hex()[:16])
 
 
 async def renew_visitor(services: Services, reader: Reader) -> None:

@@ -6,25 +6,34 @@ from typing import Any
 
 import msgspec
 
+from app.domain.platform import agents
 from app.domain.platform.readers import Reader, token_hash
 from app.errors import NotFound
 from app.services import Services
 
 OPEN = """
-INSERT INTO sessions (token_hash, user_id, method, key_print, fresh_until, ends_at, ip)
+INSERT INTO sessions (token_hash, user_id, method, key_print, fresh_until, ends_at, ip, browser_hash)
 SELECT $1, id, $3, $4, now() + interval '10 minutes',
-       now() + CASE WHEN role IS NULL THEN interval '180 days' ELSE interval '24 hours' END, $5
+       now() + CASE WHEN role IS NULL THEN interval '180 days' ELSE interval '24 hours' END, $5, $6
 FROM users WHERE id = $2
 RETURNING id
 """
 
 
 async def open_for(
-    services: Services, user_id: int, method: str, key_print: str, ip: dict[str, Any]
+    services: Services,
+    user_id: int,
+    method: str,
+    key_print: str,
+    ip: dict[str, Any],
+    browser: str | None = None,
 ) -> str:
     """Sign a member in on one browser; answer the token for its cookie (256 random bits)."""
     token = secrets.token_urlsafe(32)
-    await services.db.fetchval(OPEN, token_hash(token), user_id, method, key_print, ip)
+    browser_hash = token_hash(browser) if browser else None
+    await services.db.fetchval(
+        OPEN, token_hash(token), user_id, method, key_print, ip, browser_hash
+    )
     return token
 
 
@@ -48,7 +57,17 @@ WHERE user_id = $1 AND ended_at IS NULL AND ends_at > now() ORDER BY seen_at DES
 async def live(services: Services, who: Reader) -> list[Session]:
     """The member's open sessions, the latest used first."""
     rows = await services.db.fetch(LIVE, who.id)
-    return [Session(**dict(row), is_this=row["id"] == who.session_id) for row in rows]
+    return [
+        Session(
+            row["id"],
+            row["method"],
+            row["seen_at"],
+            row["created_at"],
+            agents.in_words(row["agent"]),
+            is_this=row["id"] == who.session_id,
+        )
+        for row in rows
+    ]
 
 
 END = """
@@ -60,6 +79,17 @@ async def end(services: Services, who: Reader, session_id: int, why: str = "sign
     """End one of the member's sessions. Raises NotFound."""
     if await services.db.fetchval(END, session_id, who.id, why) is None:
         raise NotFound("This session has ended already.")
+
+
+END_OTHERS = """
+UPDATE sessions SET ended_at = now(), ended_why = 'ended_by_member'
+WHERE user_id = $1 AND id IS DISTINCT FROM $2 AND ended_at IS NULL
+"""
+
+
+async def end_others(services: Services, who: Reader) -> None:
+    """Sign the member out everywhere but on this browser."""
+    await services.db.execute(END_OTHERS, who.id, who.session_id)
 
 
 END_OTHER_KEYS = """

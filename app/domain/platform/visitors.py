@@ -18,9 +18,11 @@ async def purge(services: Services) -> None:
 
 SPENT = "DELETE FROM sign_in_requests WHERE expires_at < now() - interval '1 day'"
 ENDED = "DELETE FROM sessions WHERE ended_at < now() - interval '30 days' OR ends_at < now() - interval '30 days'"
+TRIPS = "DELETE FROM oauth_states WHERE expires_at < now() - interval '1 day'"
 
 
 async def purge_sign_ins(services: Services) -> None:
-    """Delete letters that expired yesterday and sessions that ended 30 days ago."""
+    """Delete letters and trips to providers that expired yesterday, and sessions that ended 30 days ago."""
     await services.db.execute(SPENT)
+    await services.db.execute(TRIPS)
     await services.db.execute(ENDED)

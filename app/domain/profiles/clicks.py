@@ -9,7 +9,6 @@ from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 from app.config import Settings
-from app.domain.platform import rate_limits
 from app.domain.platform.readers import Reader
 from app.errors import NotFound
 from app.services import Services
@@ -119,7 +118,6 @@ def not_ours() -> NotFound:
 async def target_of(services: Services, who: Reader | None, text: str) -> str:
     """Where a link leads for this reader, read from our tables now. Raises NotFound, Gone."""
     click = read_token(services.settings, text)
-    await rate_limits.spend(services, who, "click")
     target = TARGETS.get(click.kind)
     if target is None:
         raise not_ours()

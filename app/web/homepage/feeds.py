@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from app.domain.homepage import feed_items, feeds, opml_imports, subscriptions
 from app.domain.homepage.subscriptions import Change, Subscription
+from app.domain.platform import site_settings
 from app.errors import Invalid
 from app.web import session
 from app.web.forms import query, read
@@ -158,11 +159,12 @@ async def export(request: Request) -> Response:
 
 async def bot(request: Request) -> Response:
     """Who our fetcher is, and how a publisher can slow it down or stop it."""
-    settings = session.services_of(request).settings
+    services = session.services_of(request)
+    settings = services.settings
     return await render(
         request,
         "homepage/feeds/bot.html#bot",
         _agent=f"VillageBot/1.0 (+{settings.public_url.rstrip('/')}/bot)",
-        _contact=settings.operator_address,
+        _contact=site_settings.of(services).contact_address,
         _title="Our fetcher",
     )

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from starlette.types import ASGIApp, Scope
 
 from app.config import Settings
+from app.domain.platform import consents, site_settings
 from app.domain.platform.readers import Reader
 from app.web import session
 from app.web.homepage import widgets
@@ -21,8 +22,11 @@ PERSONAL = [
     (b"cache-control", b"private, no-cache"),
     (b"vary", f"{VARY}, Accept-Encoding".encode()),
 ]
-# A request with another cookie beside these wants something else than the plain page.
-COOKIES = frozenset((session.SESSION, session.FLOW))
+# A request with another cookie beside these wants something else than the plain page. What browsers carry for a year
+# or from before a sign-in says nothing about a member's page.
+COOKIES = frozenset(
+    (session.SESSION, session.FLOW, session.BROWSER, session.VISITOR, session.CONSENT)
+)
 
 
 class Ready(NamedTuple):
@@ -35,7 +39,7 @@ class Ready(NamedTuple):
 
 async def ready(scope: Scope, headers: Headers, settings: Settings, app: ASGIApp) -> Ready | None:
     """The answer to `GET /`, or None when it has to be made."""
-    if b"application/json" in headers.get(b"accept", b""):
+    if b"application/json" in headers.get(b"accept", b"") or b"authorization" in headers:
         return None
     cookie = headers.get(b"cookie")
     if cookie is None:
@@ -67,12 +71,19 @@ async def personal(scope: Scope, headers: Headers, cookie: str, settings: Settin
         return None
     state = scope["state"]
     who = await session.known(state["services"], state["session_rows"], value)
+    if who is not None and who.impersonation_id is not None:
+        # An admin who sees the site as someone: the long way finds out as whom, and shows the banner.
+        return None
     # The long way need not ask again who this is.
     state["reader"], state["recognised"] = who, value
     found = who and widgets.versions_at_hand(state["hub"], state["kept"], who)
-    if who is None or found is None or who.rotate:
+    # Whoever sees the site as someone else gets the page with its banner, made for them.
+    if who is None or found is None or who.rotate or who.impersonation is not None:
         return None
-    key = key_of(settings, who, "home", found)
+    # A question about the policy stands above the page; it too is made on the long way.
+    if consents.asks_again(state["services"], who.answered_policy):
+        return None
+    key = key_of(site_settings.of(state["services"]).site_name, who, "home", found)
     kept: Kept = state["kept"]
     tag = kept.tags.get(key)
     if tag is None:
@@ -97,7 +108,7 @@ def plain_session(cookie: str) -> str | None:
 
 
 def key_of(
-    settings: Settings,
+    site_name: str,
     who: Reader,
     slug: str,
     found: Any,
@@ -113,7 +124,8 @@ def key_of(
         who.name,
         who.role,
         who.is_member,
-        settings.site_name,
+        who.unread,
+        site_name,
         notices,
         fragment,
         widgets.minute(),

@@ -37,7 +37,7 @@ async def personal(request: Request, services: Services, who: Reader, slug: str)
     found = await widgets.known_versions(request, services, who)
     frame = page_frame(request, {"_title": None})
     fragment = wants(request) == "fragment"
-    key = front.key_of(services.settings, who, slug, found, repr(frame.notices), fragment=fragment)
+    key = front.key_of(frame.site_name, who, slug, found, repr(frame.notices), fragment=fragment)
     tag = front.tag_of(request.state.kept, key)
     headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": VARY}
     if not_modified(request, tag):
@@ -129,7 +129,10 @@ async def at(services: Services, who: Reader | None, name: str, place: str) -> W
 
 
 async def changes(request: Request) -> Response:
-    """`?page=home&have=key:version,…` — 204, or the widgets that changed, as out-of-band fragments."""
+    """`?page=home&have=key:version,…` — 204, or the widgets that changed, as out-of-band fragments.
+
+    `HX-Refresh` says that widgets came or went since: pieces cannot show that, only the whole page can.
+    """
     slug = request.query_params.get("page", "home")
     have = dict(
         part.split(":", 1)
@@ -154,10 +157,9 @@ async def changes(request: Request) -> Response:
     changed = [
         card.decode().replace("<section ", '<section hx-swap-oob="true" ', 1) for card in cards
     ]
+    refresh = {"HX-Refresh": "true"} if have.keys() != versions.keys() else {}
     if not changed:
-        return Response(
-            status_code=204, headers={"Vary": VARY, "Cache-Control": "private, no-cache"}
-        )
-    return Response(
-        "".join(changed), media_type="text/html", headers=headers_of(request, etag(changed))
-    )
+        headers = {"Vary": VARY, "Cache-Control": "private, no-cache", **refresh}
+        return Response(status_code=204, headers=headers)
+    headers = {**headers_of(request, etag(changed, refresh)), **refresh}
+    return Response("".join(changed), media_type="text/html", headers=headers)

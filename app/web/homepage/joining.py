@@ -43,7 +43,7 @@ async def joined(
 def around_of(view: PageView, frame: Frame, fragment: bool) -> Hashable:
     """All that the frame around the widgets depends on."""
     reader = frame.reader
-    name = reader and (reader.name, reader.kind, reader.role)
+    name = reader and (reader.name, reader.kind, reader.role, reader.unread)
     return (
         view.slug,
         view.name,

@@ -10,7 +10,6 @@ from starlette.responses import Response
 from app.domain.homepage import page_files, page_widgets, pages
 from app.domain.homepage.page_widgets import Arranged, Outdated
 from app.domain.homepage.pages import NAME_CEILING, PageView, Tab
-from app.domain.platform import rate_limits
 from app.domain.platform.readers import Reader
 from app.errors import Invalid
 from app.web import forms, problems, session
@@ -70,7 +69,6 @@ async def add(request: Request) -> Response:
         form = await forms.read(request, NewPage)
     except Invalid as problem:
         return await shown_again(request, who, problem)
-    await rate_limits.spend(session.services_of(request), who, "page_edit")
     view = await pages.add(session.services_of(request), who, form.name)
     return await saved(request, edit_address(view.slug), status=201, page=view)
 
@@ -90,14 +88,12 @@ async def change(request: Request) -> Response:
     """Rename a tab, or put it elsewhere among the tabs."""
     who = session.member(request)
     slug = request.path_params["slug"]
-    services = session.services_of(request)
     try:
         form = await forms.read(request, PagePatch)
         if form.name is None and form.position is None:
             raise Invalid("Say what to change.", errors={"name": "Please fill this in."})
     except Invalid as problem:
         return await shown_again(request, who, problem)
-    await rate_limits.spend(services, who, "page_edit")
     view = await changed(request, who, slug, form)
     if wants(request) == "json":
         return as_json(request, {"page": view})
@@ -124,7 +120,6 @@ async def remove(request: Request) -> Response:
     """Remove a tab."""
     who = session.member(request)
     services = session.services_of(request)
-    await rate_limits.spend(services, who, "page_edit")
     await pages.remove(services, who, request.path_params["slug"])
     tabs = await tabs_of(request, who)
     return await saved(
@@ -167,7 +162,6 @@ async def bring_in(request: Request) -> Response:
     """Make a tab from a page file: the JSON itself, or a form with `file`."""
     who = session.member(request)
     services = session.services_of(request)
-    await rate_limits.spend(services, who, "page_edit")
     try:
         view = await page_files.bring_in(services, who, await uploaded(request))
     except Invalid as problem:

@@ -5,6 +5,7 @@ from starlette.responses import RedirectResponse, Response
 
 from app.domain.homepage import search
 from app.domain.homepage.search import SearchQuery
+from app.domain.platform import site_settings
 from app.errors import Invalid
 from app.web import session
 from app.web.forms import query
@@ -49,10 +50,9 @@ async def hand_over(request: Request) -> Response:
 
 async def description(request: Request) -> Response:
     """How a browser adds this site to its search engines."""
-    settings = session.services_of(request).settings
-    text = DESCRIPTION.format(
-        name=escaped(settings.site_name[:16]), url=escaped(settings.public_url)
-    )
+    services = session.services_of(request)
+    name = site_settings.of(services).site_name[:16]
+    text = DESCRIPTION.format(name=escaped(name), url=escaped(services.settings.public_url))
     return Response(
         text,
         media_type="application/opensearchdescription+xml",

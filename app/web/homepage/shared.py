@@ -17,6 +17,8 @@ from app.web.pages import page_frame
 from app.web.render import VARY, etag, wants
 
 LOOK_AGAIN = 2.0
+# After a quiet time nobody has looked; whoever comes first waits for the news rather than read yesterday's.
+TOO_OLD = 20.0
 CACHE_CONTROL = "public, max-age=0, s-maxage=60, stale-while-revalidate=300"
 
 
@@ -27,13 +29,20 @@ class SharedPages:
         self.answers: dict[str, SharedAnswer] = {}
         self.looked: dict[str, float] = {}
         self.look_again = LOOK_AGAIN
+        self.too_old = TOO_OLD
         self.tasks: set[asyncio.Task[None]] = set()
 
     def find(self, headers: dict[bytes, bytes]) -> SharedAnswer | None:
         """The answer for a request with these headers, where it is the same for all; else None."""
         if b"cookie" in headers or b"application/json" in headers.get(b"accept", b""):
             return None
-        return self.answers.get("fragment" if b"hx-request" in headers else "page")
+        name = "fragment" if b"hx-request" in headers else "page"
+        now = time.monotonic()
+        if now - self.looked.get(name, now) > self.too_old:
+            # One reader makes it again; those who come meanwhile get what stands.
+            self.looked[name] = now
+            return None
+        return self.answers.get(name)
 
     def is_due(self, name: str = "page") -> bool:
         """Whether somebody should look again at the data; says yes to one asker only."""
@@ -70,7 +79,7 @@ async def page(request: Request) -> Response:
         frame = page_frame(request, {"_title": None})
         body = await joining.joined(request, held, view, found, frame, fragment)
         made_of = [widgets.key_of(None, widget, found, frame) for widget in view.widgets]
-    tag = etag(made_of, frame.notices, fragment)
+    tag = etag(made_of, frame.site_name, frame.notices, fragment)
     if request.cookies:
         return Response(
             body,

@@ -12,12 +12,13 @@ from app.domain.platform.jobs import acts, console, overviews
 from app.domain.platform.jobs.types import FAMILIES, STATUSES
 from app.errors import Invalid
 from app.web import forms, session
-from app.web.render import render, saved
+from app.web.render import invalid, render, saved, wants
 
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 LIST = "platform/jobs/list.html#rows"
 JOB = "platform/jobs/job.html#attempts"
 QUEUES = "platform/queues/page.html#queues"
+TYPES = "platform/jobs/types.html#types"
 
 
 class WithReason(msgspec.Struct):
@@ -31,6 +32,14 @@ class Pause(msgspec.Struct):
 
     reason: Reason
     until: str | None = None
+
+
+class Limits(msgspec.Struct):
+    """How many jobs may run at once and a minute, over all processes; nothing means no limit."""
+
+    reason: Reason
+    slots: Annotated[int, msgspec.Meta(ge=1, le=10_000)] | None = None
+    per_minute: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
 
 
 class ByHand(msgspec.Struct):
@@ -63,7 +72,7 @@ async def show(request: Request) -> Response:
         found = await console.jobs(session.services_of(request), asked)
         errors: dict[str, str] = {}
     except Invalid as problem:
-        if problem.code != "too_wide":
+        if problem.code != "too_wide" or wants(request) == "json":
             raise
         found, errors = console.JobList([], None, None), problem.errors
     return await render(
@@ -78,7 +87,19 @@ async def show(request: Request) -> Response:
         _here=address(request),
         _next=address(request, cursor=found.next) if found.next else None,
         _errors=errors,
+        _filters=bulk_fields(asked),
+        _may_act=is_operator(request),
     )
+
+
+def bulk_fields(asked: console.Filter) -> dict[str, Any]:
+    """The list's filter as fields of the form for an action on all that fit; none without a filter."""
+    fields = {
+        f"filter.{name}": value
+        for name, value in msgspec.to_builtins(asked).items()
+        if value is not None and name not in ("cursor", "limit")
+    }
+    return {} if fields.keys() <= {"filter.from", "filter.to"} else fields
 
 
 def address(request: Request, **changed: str | None) -> str:
@@ -91,8 +112,12 @@ def address(request: Request, **changed: str | None) -> str:
 
 
 async def show_one(request: Request) -> Response:
-    """One job with its tries. Raises NotFound."""
-    return await render(request, JOB, **await one(request))
+    """One job with its tries. That its arguments were read is written down, but not each look at its progress."""
+    view = await one(request)
+    if is_operator(request) and wants(request) != "fragment":
+        who, job_id = session.admin(request), request.path_params["id"]
+        await acts.note_reading(session.services_of(request), who, job_id)
+    return await render(request, JOB, **view)
 
 
 async def one(request: Request) -> dict[str, Any]:
@@ -167,6 +192,18 @@ async def resume(request: Request) -> Response:
     return await after_brake(request, scope)
 
 
+async def limit(request: Request) -> Response:
+    """Hold a family or type to slots and a rate. Raises Invalid, NotFound."""
+    who = session.admin(request)
+    form = await forms.read(request, Limits)
+    scope, name = target(request)
+    services = session.services_of(request)
+    await acts.limit(
+        services, who, scope, name, form.reason, slots=form.slots, per_minute=form.per_minute
+    )
+    return await after_brake(request, scope)
+
+
 def target(request: Request) -> tuple[str, str]:
     """What is braked: a family or a type."""
     params = request.path_params
@@ -182,7 +219,7 @@ async def after_brake(request: Request, scope: str) -> Response:
     return await saved(
         request,
         "/admin/jobs/types",
-        "platform/jobs/types.html#types",
+        TYPES,
         said="saved",
         **await kinds(request),
     )
@@ -190,7 +227,7 @@ async def after_brake(request: Request, scope: str) -> Response:
 
 async def show_types(request: Request) -> Response:
     """Every type of job."""
-    return await render(request, "platform/jobs/types.html#types", **await kinds(request))
+    return await render(request, TYPES, **await kinds(request))
 
 
 async def kinds(request: Request) -> dict[str, Any]:
@@ -239,7 +276,14 @@ async def run(request: Request) -> Response:
     payload = form.get("payload")
     fields = payload if isinstance(payload, dict) else arguments(form)
     job_type, reason = str(form.get("job_type", "")), str(form.get("reason", ""))
-    job_id = await acts.run(session.services_of(request), who, job_type, fields, reason)
+    try:
+        job_id = await acts.run(session.services_of(request), who, job_type, fields, reason)
+    except Invalid as problem:
+        problem.errors = {
+            name: forms.sentence(said) if "`" in said else said
+            for name, said in problem.errors.items()
+        }
+        return await invalid(request, problem, TYPES, **await kinds(request))
     return await accepted(request, job_id, job_type)
 
 

@@ -2,22 +2,40 @@
 
 import secrets
 from typing import Annotated
+from urllib.parse import urlencode
 
 import msgspec
 import structlog
 from msgspec import Meta
+from prometheus_client import Counter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.domain.platform import admins, readers, sessions, sign_ins
+from app.domain.platform import (
+    admins,
+    email_changes,
+    identities,
+    merges,
+    new_browsers,
+    oauth,
+    readers,
+    sessions,
+    sign_ins,
+)
 from app.domain.platform.readers import Reader
-from app.errors import Invalid, SignInNeeded
+from app.errors import Invalid, Problem, SignInNeeded
 from app.web import session
 from app.web.forms import read
 from app.web.render import as_json, invalid, render, saved, wants
 
 log = structlog.get_logger("security")
+SIGN_INS = Counter(
+    "sign_ins_total",
+    "Sign-ins by method and result (ok, or the problem's code).",
+    ("method", "result"),
+)
 PAGE = "platform/sign_in/page.html"
+YEAR = 365 * 86_400
 
 
 class SignIn(msgspec.Struct):
@@ -26,6 +44,8 @@ class SignIn(msgspec.Struct):
     email: Annotated[str, Meta(min_length=3, max_length=254)]
     code: Annotated[str, Meta(max_length=12)] | None = None
     next: Annotated[str, Meta(max_length=500)] | None = None
+    # The outside account that waits for this letter (see app/web/platform/oauth.py).
+    link: Annotated[str, Meta(max_length=100)] | None = None
 
 
 class Link(msgspec.Struct):
@@ -50,53 +70,116 @@ class Asked(msgspec.Struct):
     expires_in_seconds: int = 900
 
 
+class Doors(msgspec.Struct):
+    """The ways in that this site has; letters rest while the mail server does not answer."""
+
+    next: str
+    providers: list[oauth.Button]
+    letters_rest: bool
+    # The outside account that is linked once its address is proven here, and the word for it.
+    waiting: identities.Waiting | None = None
+    link: str | None = None
+
+
 async def show(request: Request) -> Response:
-    """One field: the address."""
-    target = session.safe_next(request.query_params.get("next"))
-    return await render(request, f"{PAGE}#form", _title="Sign in", next=target)
+    """One field, the address; below it the providers that exist."""
+    doors = await doors_of(
+        request, request.query_params.get("next"), request.query_params.get("link")
+    )
+    return await with_no_store(request, doors)
+
+
+async def with_no_store(
+    request: Request, doors: Doors, status: int = 200, errors: dict[str, str] | None = None
+) -> Response:
+    """The sign-in page, which nobody keeps."""
+    response = await render(
+        request, f"{PAGE}#form", status=status, _title="Sign in", doors=doors, _errors=errors or {}
+    )
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+async def doors_of(request: Request, target: str | None, link: str | None = None) -> Doors:
+    """What the sign-in page offers; what waits to be linked is told to its own browser only."""
+    services = session.services_of(request)
+    flow = request.cookies.get(session.FLOW, "")
+    waiting = await identities.waiting(services, link, flow) if link else None
+    smtp = services.outside.get("smtp")
+    return Doors(
+        session.safe_next(target),
+        oauth.buttons(services),
+        smtp is not None and smtp.breaker.state == "open",
+        waiting,
+        link if waiting else None,
+    )
 
 
 async def sign_in(request: Request) -> Response:
     """Send a letter, or sign in with its code. Answers 202, or the session; 401 for a wrong code."""
-    target, given = "/", ""
+    form = SignIn("")
     try:
         form = await read(request, SignIn)
-        target, given = session.safe_next(form.next), form.email
         if form.code is not None:
             return await with_code(request, form)
-        return await with_letter(request, form, target)
+        return await with_letter(request, form)
     except Invalid as problem:
-        return await invalid(request, problem, f"{PAGE}#form", _title="Sign in", next=target)
+        doors = await doors_of(request, form.next, form.link)
+        return await invalid(request, problem, f"{PAGE}#form", _title="Sign in", doors=doors)
     except SignInNeeded as problem:
-        log.warning("login failed", method="code", code=problem.code)
+        failed("code", problem)
         if wants(request) == "json":
             raise
-        asked = Asked(given)
+        asked = Asked(form.email)
         return await render(
             request,
             "platform/sign_in/code.html#code",
             status=401,
             _title="Look in your mail",
             asked=asked,
-            next=target,
+            next=session.safe_next(form.next),
+            _link=form.link,
             _errors={"code": problem.sentence},
         )
 
 
-async def with_letter(request: Request, form: SignIn, target: str) -> Response:
+def failed(method: str, problem: Problem) -> None:
+    """Count and log a sign-in that did not come about."""
+    log.warning("login failed", method=method, code=problem.code)
+    SIGN_INS.labels(method, problem.code).inc()
+
+
+async def with_letter(request: Request, form: SignIn) -> Response:
     """Send the letter; the browser keeps a cookie without which its code is worth nothing."""
     services = session.services_of(request)
-    flow = request.cookies.get(session.FLOW) or secrets.token_urlsafe(24)
-    await sign_ins.ask(services, form.email, flow, target)
+    target, flow = session.safe_next(form.next), flow_of(request)
+    await sign_ins.ask(services, form.email, flow, target, form.link)
     asked = Asked(form.email.strip())
     if wants(request) == "json":
         response = as_json(request, {"asked": asked}, 202)
     else:
         name = "platform/sign_in/code.html#code"
         response = await render(
-            request, name, status=202, _title="Look in your mail", asked=asked, next=target
+            request,
+            name,
+            status=202,
+            _title="Look in your mail",
+            asked=asked,
+            next=target,
+            _link=form.link,
         )
-    session.set_cookie(response, services.settings, session.FLOW, flow, 900)
+    return in_flow(request, response, flow)
+
+
+def flow_of(request: Request) -> str:
+    """What ties a letter or a trip to this browser; made now if it has none."""
+    flow: str = request.cookies.get(session.FLOW) or secrets.token_urlsafe(24)
+    return flow
+
+
+def in_flow(request: Request, response: Response, flow: str) -> Response:
+    """Let the browser keep its tie for 15 minutes; nobody keeps the answer."""
+    session.set_cookie(response, session.services_of(request).settings, session.FLOW, flow, 900)
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -107,7 +190,7 @@ async def with_code(request: Request, form: SignIn) -> Response:
     user_id, target = await sign_ins.by_code(
         session.services_of(request), form.email, form.code or "", flow
     )
-    return await signed(request, user_id, target, "code")
+    return await signed(request, user_id, session.safe_next(target), "code")
 
 
 async def signed(request: Request, user_id: int, target: str, method: str) -> Response:
@@ -116,25 +199,42 @@ async def signed(request: Request, user_id: int, target: str, method: str) -> Re
     settings = services.settings
     agent = request.headers.get("user-agent", "")[:200]
     ip = {"address": request.scope.get("caller", ""), "agent": agent}
-    token = await sessions.open_for(services, user_id, method, session.key_print(settings), ip)
+    browser = request.cookies.get(session.BROWSER) or secrets.token_urlsafe(24)
+    token = await new_browsers.sign_in(
+        services, user_id, method, session.key_print(settings), ip, browser
+    )
     who = await readers.by_session(
         services, request.state.session_rows, token, session.key_print(settings)
     )
     assert who is not None
     log.info("signed in", method=method, user_id=user_id)
+    SIGN_INS.labels(method, "ok").inc()
     request.state.reader = who
+    target = await by_way_of_welcome(request, user_id, target)
     response = await saved(request, target, me=Signed(who.id, who.name, target))
     session.set_session(response, settings, token, admin=who.is_admin)
+    session.set_cookie(response, settings, session.BROWSER, browser, YEAR)
     session.clear_cookie(response, settings, session.FLOW)
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+async def by_way_of_welcome(request: Request, user_id: int, target: str) -> str:
+    """Where to go on: where something was set up in this browser before, /welcome asks what becomes of it."""
+    token = request.cookies.get(session.VISITOR, "")[:64]
+    if token and await merges.ask(session.services_of(request), token, user_id):
+        return f"/welcome?{urlencode({'next': target})}"
+    return target
+
+
+TITLES = {"first_admin": "Become the first admin", "change_address": "Your new address"}
 
 
 async def show_link(request: Request) -> Response:
     """One button: opening a link changes nothing, since scanners of mail open links too."""
     token = request.query_params.get("token", "")
     purpose = await sign_ins.purpose_of(session.services_of(request), token)
-    title = "Become the first admin" if purpose == "first_admin" else "Sign in"
+    title = TITLES.get(purpose or "", "Sign in")
     response = await render(
         request, "platform/sign_in/link.html#link", _title=title, token=token, purpose=purpose
     )
@@ -149,10 +249,18 @@ async def use_link(request: Request) -> Response:
     try:
         form = await read(request, Link)
         token = form.token
-        if await sign_ins.purpose_of(services, token) == "first_admin":
+        purpose = await sign_ins.purpose_of(services, token)
+        if purpose == "change_address":
+            await email_changes.confirm(services, token)
+            return await saved(request, "/settings/account", said="address_changed")
+        if purpose == "first_admin":
             user_id, target = await admins.by_link(services, token, form.email or ""), "/"
         else:
-            user_id, target = await sign_ins.by_link(services, token)
+            flow = request.cookies.get(session.FLOW, "")
+            user_id, target = await sign_ins.by_link(services, token, flow)
+    except SignInNeeded as problem:
+        failed("link", problem)
+        raise
     except Invalid as problem:
         return await invalid(
             request,
@@ -162,7 +270,7 @@ async def use_link(request: Request) -> Response:
             token=token,
             purpose="first_admin",
         )
-    return await signed(request, user_id, target, "link")
+    return await signed(request, user_id, session.safe_next(target), "link")
 
 
 async def sign_out(request: Request) -> Response:

@@ -21,7 +21,7 @@ from tests.platform.jobs.work_types import TYPES
 
 EMPTY = """
 TRUNCATE delayed_jobs, job_attempts, job_effects, delayed_job_control, job_schedules, leases, workers,
-    job_count_deltas, job_counts, job_stats, job_figures, job_beats, job_rows, emails
+    job_count_deltas, job_counts, job_stats, job_figures, job_beats, job_rows, emails, email_bounces CASCADE
 """
 
 

@@ -11,6 +11,11 @@ from app.errors import NotFound
 from app.services import Services
 
 
+async def note_reading(services: Services, who: Reader, job_id: int) -> None:
+    """Write down that somebody read a job's arguments."""
+    await audit.add(services, who, "job.read", ("job", job_id))
+
+
 async def retry(services: Services, who: Reader, job_id: int, reason: str) -> None:
     """Let a dead, cancelled or waiting job run now. Raises NotFound, Conflict."""
     async with services.tx() as tx:
@@ -52,6 +57,25 @@ async def resume(services: Services, who: Reader, scope: str, name: str, reason:
     async with services.tx() as tx:
         await controls.resume(tx, scope, name)
         await audit.add(tx, who, f"{scope}.resumed", (scope, name), reason)
+
+
+async def limit(
+    services: Services,
+    who: Reader,
+    scope: str,
+    name: str,
+    reason: str,
+    *,
+    slots: int | None,
+    per_minute: int | None,
+) -> None:
+    """Hold a family or type to so many at once or a minute over all processes; None lifts it. Raises NotFound."""
+    async with services.tx() as tx:
+        await controls.limit(
+            tx, scope, name, slots=slots, per_minute=per_minute, reason=reason, actor_id=who.id
+        )
+        after = {"slots": slots, "per_minute": per_minute}
+        await audit.add(tx, who, f"{scope}.limited", (scope, name), reason, after=after)
 
 
 async def run(

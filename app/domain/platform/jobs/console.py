@@ -167,17 +167,15 @@ ORDER BY job.id DESC
 """  # noqa: S608
 
 
-LISTS = {
-    name: listing(source)
-    for name, source in {
-        "every": EVERY,
-        "family": IN_FAMILY,
-        "type": OF_TYPE,
-        "key": BY_KEY,
-        "subject": BY_SUBJECT,
-        "id": BY_ID,
-    }.items()
+SOURCES = {
+    "every": EVERY,
+    "family": IN_FAMILY,
+    "type": OF_TYPE,
+    "key": BY_KEY,
+    "subject": BY_SUBJECT,
+    "id": BY_ID,
 }
+LISTS = {name: listing(source) for name, source in SOURCES.items()}
 UPPER = "SELECT first_job_since($1)"
 
 
@@ -206,10 +204,11 @@ def moment(field: str, text: str | None) -> datetime | None:
         return None
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        # The first and the last day of the calendar do not exist in every zone.
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         sentence = "Write the time as 2026-01-24T09:30."
         raise Invalid("This is not a time.", errors={field: sentence}) from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def source_of(asked: Filter) -> tuple[str, str | None]:

@@ -247,6 +247,10 @@ FROM found WHERE job.id = found.id
 """
 
 
+FORGET_DELETED = "DELETE FROM deleted_jobs WHERE job -> 'subjects' ? $1"
+
+
 async def forget(services: Services, subject: str) -> int:
     """Erase a subject (`member:7`) from the ledger; return how many jobs it touched."""
+    await services.db.execute(FORGET_DELETED, subject)
     return int((await services.db.execute(FORGET, subject)).split()[-1])

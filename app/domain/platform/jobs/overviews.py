@@ -103,6 +103,8 @@ class Type(msgspec.Struct):
     running: int = 0
     dead: int = 0
     paused: bool = False
+    slots_limit: int | None = None
+    per_minute: int | None = None
 
 
 class TypeList(msgspec.Struct):
@@ -113,19 +115,21 @@ class TypeList(msgspec.Struct):
     next: str | None = None
 
 
-PAUSED_TYPES = "SELECT name FROM job_brakes WHERE scope = 'job_type' AND paused"
+BRAKED_TYPES = "SELECT name, paused, slots, per_minute FROM job_brakes WHERE scope = 'job_type'"
 
 
 async def types(services: Services) -> TypeList:
     """Every type that the program knows."""
     async with services.held() as held:
         known = await in_time(counts.totals(held))
-        paused = {row["name"] for row in await held.db.fetch(PAUSED_TYPES)}
+        brakes = {row["name"]: row for row in await held.db.fetch(BRAKED_TYPES)}
     items = []
     for kind in services.ledger.registry.values():
         fields = list(kind.arguments.__struct_fields__)
         one = Type(kind.name, kind.queue, kind.attempts, kind.timeout, kind.lease, fields)
-        one.paused = kind.name in paused
+        if (brake := brakes.get(kind.name)) is not None:
+            one.paused, one.slots_limit = brake["paused"], brake["slots"]
+            one.per_minute = brake["per_minute"]
         for status in ("pending", "running", "dead"):
             many = sum(
                 n for (_, name, state), n in known.items() if (name, state) == (kind.name, status)

@@ -13,7 +13,7 @@ log = structlog.get_logger("jobs")
 BATCH = 5000
 PAUSE_SECONDS = 0.2
 # Append-only tables by month: how many days after its last day a month is kept.
-MONTHLY = {"job_attempts": 90}
+MONTHLY = {"feature_flag_evaluations": 90, "job_attempts": 90}
 
 PURGE = """
 WITH old AS (
@@ -28,6 +28,8 @@ DELETE FROM delayed_jobs USING old WHERE delayed_jobs.id = old.id
 """
 PURGE_STATS = "DELETE FROM job_stats WHERE span = 'hour' AND starts_at < now() - interval '90 days'"
 PURGE_WORKERS = "DELETE FROM workers WHERE seen_at < now() - interval '1 day'"
+PURGE_DELETED = "DELETE FROM deleted_jobs WHERE created_at < now() - interval '24 hours'"
+PURGE_BULK_ACTIONS = "DELETE FROM job_bulk_actions WHERE created_at < now() - interval '90 days'"
 AGES = {"done": timedelta(days=30), "cancelled": timedelta(days=30), "dead": timedelta(days=90)}
 
 
@@ -38,6 +40,8 @@ async def purge(services: Services) -> int:
         while deleted := int((await services.db.execute(PURGE, status, age, BATCH)).split()[-1]):
             gone += deleted
             await asyncio.sleep(PAUSE_SECONDS)
+    await services.db.execute(PURGE_DELETED)
+    await services.db.execute(PURGE_BULK_ACTIONS)
     await services.db.execute(PURGE_STATS)
     await services.db.execute(PURGE_WORKERS)
     return gone

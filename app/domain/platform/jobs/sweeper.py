@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from app.domain.platform import mailboxes
 from app.domain.platform.jobs import controls, counts, endings, leases, stats
 from app.domain.platform.jobs.running import FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS
 from app.domain.platform.jobs.types import FAMILIES
@@ -177,6 +178,7 @@ async def figuring(services: Services, holder: str) -> None:
             if await leases.take(services, "figures", holder, FIGURES_LEASE):
                 await counts.read_figures(services)
             await counts.show_figures(services)
+            await mailboxes.show_figures(services)
         except ServiceDown:
             log.warning("figures wait", why="database away")
         except Exception:

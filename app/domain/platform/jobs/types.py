@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar, get_type_hints
 
@@ -62,11 +63,14 @@ class JobType:
         try:
             return msgspec.convert(dict(fields), self.arguments, strict=strict)
         except msgspec.ValidationError as error:
-            field = (
-                str(error).rpartition("`$.")[2].rstrip("`") if "`$." in str(error) else "payload"
-            )
             sentence = f"{self.name} cannot run with these arguments: {error}"
-            raise Invalid(sentence, errors={field: str(error)}) from None
+            raise Invalid(sentence, errors={field_of(str(error)): str(error)}) from None
+
+
+def field_of(error: str) -> str:
+    """The argument that msgspec complains of."""
+    found = re.search(r"`\$\.(\w+)|required field `(\w+)`", error)
+    return (found[1] or found[2]) if found else "payload"
 
 
 class Registry(dict[str, JobType]):

@@ -1,0 +1,63 @@
+"""Tokens kept for members' outside accounts: renewed each night, cleared when the provider calls them void."""
+
+from typing import Any
+
+import structlog
+
+from app.domain.platform import oauth, secrets
+from app.errors import Forbidden, ServiceDown
+from app.services import Services
+
+log = structlog.get_logger("security")
+
+ENDING = """
+SELECT id, provider, refresh_token_enc FROM identities
+WHERE refresh_token_enc IS NOT NULL AND expires_at < now() + interval '7 days' AND provider = ANY($1::text[]) AND id > $2
+ORDER BY id LIMIT 500
+"""
+
+
+async def refresh(services: Services) -> None:
+    """Renew every token that ends within 7 days. Raises ServiceDown at the end when a provider did not answer."""
+    silent: dict[str, ServiceDown] = {}
+    last = 0
+    while True:
+        set_up = [name for name in oauth.PROVIDERS if name in services.outside]
+        asked = [name for name in set_up if name not in silent]
+        rows = await services.db.fetch(ENDING, asked, last)
+        if not rows:
+            break
+        for row in rows:
+            last = row["id"]
+            if row["provider"] not in silent:
+                await refresh_one(services, row, silent)
+    for problem in silent.values():
+        raise problem
+
+
+# The token is replaced only where it is still the one that was sent: a sign-in meanwhile brought a newer one.
+CLEAR = """
+UPDATE identities SET refresh_token_enc = NULL, expires_at = NULL WHERE id = $1 AND refresh_token_enc = $2
+"""
+RENEWED = """
+UPDATE identities SET refresh_token_enc = $3, expires_at = now() + $4::float8 * interval '1 second'
+WHERE id = $1 AND refresh_token_enc = $2
+"""
+
+
+async def refresh_one(services: Services, row: Any, silent: dict[str, ServiceDown]) -> None:
+    """Renew one token, or note that its provider is silent."""
+    place = ("identities", "refresh_token_enc", row["id"])
+    old = row["refresh_token_enc"]
+    try:
+        token = secrets.unseal(services.settings, *place, old)
+        tokens = await services.outside[row["provider"]].refreshed(token)
+    except Forbidden:
+        log.info("token cleared", provider=row["provider"], identity_id=row["id"])
+        await services.db.execute(CLEAR, row["id"], old)
+        return
+    except ServiceDown as problem:
+        silent[row["provider"]] = problem
+        return
+    kept = secrets.seal(services.settings, *place, tokens.refresh_token or token)
+    await services.db.execute(RENEWED, row["id"], old, kept, tokens.expires_in)

@@ -1,0 +1,38 @@
+"""Replay: after a restore, the journal makes the dump forget whom it brought back."""
+
+from typing import NamedTuple
+
+from app.domain.platform.privacy import erasures, journal
+from app.services import Services
+
+
+class Replayed(NamedTuple):
+    """What a replay found: numbers known, people erased again, rows removed or cleared."""
+
+    known: int
+    erased: int
+    rows: int
+
+
+# Somebody who got a number after it was erased is somebody else.
+RETURNED = """
+SELECT j.user_id FROM erasure_journal j JOIN users u ON u.id = j.user_id AND u.created_at <= j.erased_at
+ORDER BY j.user_id
+"""
+# A number is given once; after a restore the counter stands lower than the numbers that were erased since.
+RAISE_COUNTER = """
+SELECT setval(pg_get_serial_sequence('users', 'id'),
+    greatest((SELECT max(user_id) FROM erasure_journal), (SELECT max(id) FROM users), 1))
+"""
+
+
+async def replay(services: Services) -> Replayed:
+    """Erase whom the journal names and this database still has. Raises ServiceDown."""
+    await journal.read_bucket(services)
+    await journal.store(services)
+    await services.db.execute(RAISE_COUNTER)
+    known = len(await services.db.fetch(journal.KNOWN))
+    found = [
+        await erasures.repeat(services, row["user_id"]) for row in await services.db.fetch(RETURNED)
+    ]
+    return Replayed(known, len(found), sum(found))

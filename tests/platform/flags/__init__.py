@@ -1,0 +1,1 @@
+"""Feature flags: order, versions, exposures, plans, pages."""

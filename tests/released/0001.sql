@@ -1,0 +1,856 @@
+-- Village: the whole database, written by hand and grouped by chapter.
+-- A fresh database is made from this file; a released one is changed by app/migrations/ (docs/start.md).
+
+CREATE EXTENSION IF NOT EXISTS postgis;
+CREATE EXTENSION IF NOT EXISTS pg_trgm;
+CREATE EXTENSION IF NOT EXISTS citext;
+CREATE EXTENSION IF NOT EXISTS btree_gist;
+
+CREATE TABLE schema_versions (
+    version integer PRIMARY KEY,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE schema_versions IS 'One step of the schema that this database has taken; the largest is where it stands.';
+
+CREATE TABLE seeds (
+    name text PRIMARY KEY,
+    sha256 bytea NOT NULL CHECK (octet_length(sha256) = 32),
+    loaded_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE seeds IS 'One seed file that was loaded, with the hash of what was loaded.';
+
+-- Months of an append-only table. Called by migrate and by the job maintain_partitions; answers the names it made.
+CREATE FUNCTION make_month_partitions(parent text, first_month date, months integer) RETURNS SETOF text
+LANGUAGE plpgsql AS $$
+DECLARE
+    starts date;
+    child text;
+BEGIN
+    FOR n IN 0 .. months - 1 LOOP
+        starts := date_trunc('month', first_month)::date + make_interval(months => n);
+        child := parent || to_char(starts, '_YYYY_MM');
+        IF to_regclass(child) IS NULL THEN
+            EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)',
+                child, parent, starts, (starts + interval '1 month')::date);
+            RETURN NEXT child;
+        END IF;
+    END LOOP;
+END $$;
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- Platform: people
+
+CREATE TABLE users (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind text NOT NULL CHECK (kind IN ('visitor', 'member', 'service')),
+    is_anonymous boolean GENERATED ALWAYS AS (kind = 'visitor') STORED,
+    anon_hash bytea UNIQUE,
+    email citext UNIQUE CHECK (length(email) <= 254),
+    email_verified_at timestamptz,
+    display_name text NOT NULL DEFAULT '' CHECK (length(display_name) <= 80),
+    locale text NOT NULL DEFAULT 'en',
+    time_zone text,
+    role text CHECK (role IN ('super_admin', 'support', 'ops', 'read_only')),
+    role_by bigint REFERENCES users ON DELETE SET NULL,
+    role_at timestamptz,
+    banned_until timestamptz,
+    ban_reason text,
+    email_disabled_at timestamptz,
+    email_disabled_why text,
+    closed_at timestamptz,
+    last_seen_on date,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    CHECK ((kind = 'member') = (email IS NOT NULL)),
+    CHECK ((kind = 'visitor') = (anon_hash IS NOT NULL))
+);
+COMMENT ON TABLE users IS 'One person, one service account, or one visitor who saved something.';
+CREATE INDEX users_visitors ON users (last_seen_on) WHERE kind = 'visitor';
+CREATE INDEX users_admins ON users (role) WHERE role IS NOT NULL;
+
+CREATE TABLE sign_in_requests (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    email citext,
+    purpose text NOT NULL CHECK (purpose IN ('sign_in', 'verify_address', 'first_admin')),
+    token_hash bytea NOT NULL UNIQUE,
+    code_hash bytea,
+    browser_hash bytea,
+    next text NOT NULL DEFAULT '/',
+    tries integer NOT NULL DEFAULT 0,
+    expires_at timestamptz NOT NULL,
+    used_at timestamptz,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    CHECK (purpose = 'first_admin' OR email IS NOT NULL)
+);
+COMMENT ON TABLE sign_in_requests IS
+    'One letter that opens a member''s door by its link or its code; for the first admin the printed link.';
+CREATE INDEX sign_in_requests_email ON sign_in_requests (email) WHERE used_at IS NULL;
+CREATE INDEX sign_in_requests_expiry ON sign_in_requests (expires_at);
+
+CREATE TABLE sessions (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    token_hash bytea NOT NULL UNIQUE,
+    previous_hash bytea UNIQUE,
+    next_seen_at timestamptz,
+    user_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+    method text NOT NULL,
+    key_print text NOT NULL,
+    rotated_at timestamptz NOT NULL DEFAULT now(),
+    seen_at timestamptz NOT NULL DEFAULT now(),
+    fresh_until timestamptz NOT NULL,
+    ends_at timestamptz NOT NULL,
+    ip jsonb NOT NULL DEFAULT '{}',
+    ended_at timestamptz,
+    ended_why text,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE sessions IS 'One browser that is signed in. next_seen_at: when the value made by the last rotation was first used.';
+CREATE INDEX sessions_user ON sessions (user_id) WHERE ended_at IS NULL;
+CREATE INDEX sessions_ended ON sessions (ended_at) WHERE ended_at IS NOT NULL;
+
+CREATE TABLE audit_log (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    timestamp timestamptz NOT NULL DEFAULT now(),
+    actor_id bigint,
+    actor_kind text NOT NULL CHECK (actor_kind IN ('member', 'service', 'system', 'cli')),
+    actor_role text,
+    as_user_id bigint,
+    action text NOT NULL,
+    target_kind text,
+    target_id text,
+    reason text,
+    before jsonb,
+    after jsonb,
+    ip jsonb,
+    request_id text,
+    trace_id text
+);
+COMMENT ON TABLE audit_log IS 'One act of someone with power; rows are only added.';
+CREATE INDEX audit_log_time ON audit_log (timestamp);
+CREATE INDEX audit_log_actor ON audit_log (actor_id, id DESC);
+CREATE INDEX audit_log_target ON audit_log (target_kind, target_id, id DESC);
+CREATE INDEX audit_log_action ON audit_log (action, id DESC);
+
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% keeps what was written: rows are only added', TG_TABLE_NAME;
+END $$;
+CREATE TRIGGER audit_log_only_grows BEFORE UPDATE OR DELETE ON audit_log
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- Platform: letters and files
+
+CREATE TABLE emails (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    user_id bigint REFERENCES users ON DELETE CASCADE,
+    to_address citext NOT NULL,
+    template text NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('transactional', 'notice', 'digest', 'ops')),
+    subject text NOT NULL,
+    text_body text,
+    html_body text,
+    message_id text NOT NULL UNIQUE,
+    dedupe_key text UNIQUE,
+    status text NOT NULL DEFAULT 'queued'
+        CHECK (status IN ('queued', 'sending', 'sent', 'failed', 'bounced', 'suppressed')),
+    attempts integer NOT NULL DEFAULT 0,
+    smtp_reply text,
+    error text,
+    sent_at timestamptz,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE emails IS 'One letter out.';
+CREATE INDEX emails_waiting ON emails (created_at) WHERE status IN ('queued', 'sending');
+CREATE INDEX emails_user ON emails (user_id, id DESC);
+
+CREATE TABLE stored_objects (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    bucket text NOT NULL,
+    key text NOT NULL,
+    owner_id bigint REFERENCES users ON DELETE SET NULL,
+    subject text,
+    variant text,
+    content_type text NOT NULL,
+    bytes bigint NOT NULL DEFAULT 0,
+    sha256 bytea,
+    width integer,
+    height integer,
+    version_id text,
+    visibility text NOT NULL DEFAULT 'public' CHECK (visibility IN ('public', 'private')),
+    expires_at timestamptz,
+    state text NOT NULL DEFAULT 'uploading' CHECK (state IN ('uploading', 'live', 'deleting')),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (bucket, key)
+);
+COMMENT ON TABLE stored_objects IS 'One file we keep in the object store.';
+CREATE INDEX stored_objects_unfinished ON stored_objects (created_at) WHERE state <> 'live';
+CREATE INDEX stored_objects_expiry ON stored_objects (expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX stored_objects_subject ON stored_objects (subject);
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- Platform: delayed jobs
+
+CREATE TABLE delayed_jobs (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    job_type text NOT NULL,
+    queue text NOT NULL CHECK (queue IN ('DEFAULT', 'HIGH', 'LOW', 'BULK', 'SCREENSHOT')),
+    priority smallint NOT NULL DEFAULT 5 CHECK (priority BETWEEN 0 AND 9),
+    payload jsonb NOT NULL DEFAULT '{}' CHECK (length(payload::text) <= 8192),
+    subjects text[] NOT NULL DEFAULT '{}',
+    run_at timestamptz NOT NULL DEFAULT now(),
+    status text NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'running', 'done', 'dead', 'cancelled')),
+    failed boolean GENERATED ALWAYS AS (status = 'dead') STORED,
+    attempts integer NOT NULL DEFAULT 0,
+    max_attempts integer NOT NULL DEFAULT 5 CHECK (max_attempts > 0),
+    last_error text CHECK (length(last_error) <= 2000),
+    idempotency_key text,
+    once boolean NOT NULL DEFAULT false,
+    relayed_at timestamptz,
+    locked_by text,
+    locked_until timestamptz,
+    progress jsonb,
+    trace jsonb,
+    actor_id bigint,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    finished_at timestamptz,
+    CHECK ((status = 'running') = (locked_by IS NOT NULL)),
+    CHECK ((status IN ('pending', 'running')) = (finished_at IS NULL))
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02);
+COMMENT ON TABLE delayed_jobs IS 'One wish to have something done.';
+-- What the relay, the workers and the sweeper look for.
+CREATE INDEX delayed_jobs_next ON delayed_jobs (queue, priority, run_at, id) WHERE status = 'pending';
+CREATE INDEX delayed_jobs_due ON delayed_jobs (queue, run_at) WHERE status = 'pending';
+CREATE INDEX delayed_jobs_running ON delayed_jobs (locked_until) WHERE status = 'running';
+CREATE UNIQUE INDEX delayed_jobs_live_key ON delayed_jobs (job_type, idempotency_key)
+    WHERE status IN ('pending', 'running') AND idempotency_key IS NOT NULL;
+CREATE UNIQUE INDEX delayed_jobs_once_key ON delayed_jobs (job_type, idempotency_key)
+    WHERE once AND idempotency_key IS NOT NULL;
+CREATE INDEX delayed_jobs_ended ON delayed_jobs (status, finished_at) WHERE finished_at IS NOT NULL;
+-- What the console filters by: each list is a merge of a few short walks from the newest id downwards. They are in
+-- the order of (-id), which the primary key does not have: no plan can take that one and walk past millions instead.
+CREATE INDEX delayed_jobs_failed ON delayed_jobs (run_at DESC, id DESC) WHERE failed;
+CREATE INDEX delayed_jobs_subjects ON delayed_jobs USING gin (subjects) WHERE subjects <> '{}';
+CREATE INDEX delayed_jobs_keys ON delayed_jobs (idempotency_key, (-id)) WHERE idempotency_key IS NOT NULL;
+CREATE INDEX delayed_jobs_of_queue ON delayed_jobs (queue, status, (-id));
+CREATE INDEX delayed_jobs_of_type ON delayed_jobs (job_type, queue, status, (-id));
+-- Ids rise with time: the first id made at or after a moment is found by halving, without an index on created_at,
+-- which every write would pay for. Transactions end in another order than they begin, so callers allow for minutes.
+CREATE FUNCTION first_job_since(moment timestamptz) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    low bigint := 1;
+    high bigint := coalesce((SELECT max(id) FROM delayed_jobs), 0) + 1;
+    middle bigint;
+    made timestamptz;
+BEGIN
+    IF moment IS NULL THEN
+        RETURN NULL;
+    END IF;
+    WHILE low < high LOOP
+        middle := (low + high) / 2;
+        SELECT created_at INTO made FROM delayed_jobs WHERE id >= middle ORDER BY id LIMIT 1;
+        IF made >= moment THEN
+            high := middle;
+        ELSE
+            low := middle + 1;
+        END IF;
+    END LOOP;
+    RETURN low;
+END $$;
+CREATE VIEW delayed_jobs_dlq AS
+    SELECT id, job_type, queue, payload, subjects, run_at, attempts, max_attempts, last_error, idempotency_key,
+           actor_id, created_at, finished_at
+    FROM delayed_jobs WHERE failed;
+COMMENT ON VIEW delayed_jobs_dlq IS 'The dead letters: jobs that used up their attempts.';
+
+CREATE TABLE job_attempts (
+    job_id bigint NOT NULL,
+    attempt integer NOT NULL,
+    worker text NOT NULL,
+    started_at timestamptz NOT NULL,
+    ended_at timestamptz NOT NULL DEFAULT now(),
+    outcome text NOT NULL CHECK (outcome IN ('ok', 'retry', 'dead', 'lost', 'deferred', 'cancelled')),
+    error text,
+    wait_ms integer,
+    run_ms integer,
+    created_at timestamptz NOT NULL DEFAULT now()
+) PARTITION BY RANGE (ended_at);
+COMMENT ON TABLE job_attempts IS 'One try of one job.';
+CREATE INDEX job_attempts_job ON job_attempts (job_id, attempt);
+
+CREATE TABLE job_effects (
+    job_id bigint NOT NULL,
+    step text NOT NULL CHECK (length(step) <= 200),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (job_id, step)
+);
+COMMENT ON TABLE job_effects IS 'One step of one job that took effect outside the database; a repeat skips it.';
+
+CREATE TABLE delayed_job_control (
+    scope text NOT NULL CHECK (scope IN ('queue', 'job_type')),
+    name text NOT NULL,
+    paused boolean NOT NULL DEFAULT false,
+    slots integer CHECK (slots > 0),
+    per_minute integer CHECK (per_minute > 0),
+    reason text CHECK (length(reason) <= 500),
+    actor_id bigint,
+    until timestamptz,
+    minute_starts timestamptz NOT NULL DEFAULT now(),
+    minute_used integer NOT NULL DEFAULT 0,
+    changed_at timestamptz NOT NULL DEFAULT now(),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (scope, name)
+);
+COMMENT ON TABLE delayed_job_control IS
+    'One brake on one family or one type of jobs. until ends a pause; minute_used counts claims for per_minute.';
+
+CREATE VIEW job_brakes AS
+    SELECT scope, name, paused AND (until IS NULL OR until > now()) AS paused, slots, per_minute
+    FROM delayed_job_control
+    WHERE paused AND (until IS NULL OR until > now()) OR slots IS NOT NULL OR per_minute IS NOT NULL;
+COMMENT ON VIEW job_brakes IS 'The brakes that are on now.';
+
+-- Brakes act at once: every worker listens.
+CREATE FUNCTION tell_brakes() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('village_jobs', 'brakes');
+    RETURN NULL;
+END $$;
+CREATE TRIGGER delayed_job_control_told AFTER INSERT OR DELETE OR UPDATE OF paused, slots, per_minute, until
+    ON delayed_job_control FOR EACH STATEMENT EXECUTE FUNCTION tell_brakes();
+
+CREATE TABLE job_schedules (
+    name text PRIMARY KEY,
+    job_type text NOT NULL,
+    spec text NOT NULL,
+    time_zone text NOT NULL DEFAULT 'UTC',
+    misfire interval NOT NULL DEFAULT '10 minutes',
+    enabled boolean NOT NULL DEFAULT true,
+    next_run_at timestamptz,
+    last_run_at timestamptz,
+    skipped bigint NOT NULL DEFAULT 0,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE job_schedules IS 'One line of the clock. skipped: ticks that were missed by more than misfire.';
+
+CREATE TABLE leases (
+    name text PRIMARY KEY,
+    holder text NOT NULL,
+    until timestamptz NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 50);
+COMMENT ON TABLE leases IS 'One duty that one process at a time holds.';
+
+CREATE TABLE workers (
+    id text PRIMARY KEY,
+    host text NOT NULL,
+    version text NOT NULL,
+    families text[] NOT NULL,
+    slots jsonb NOT NULL DEFAULT '{}',
+    busy jsonb NOT NULL DEFAULT '{}',
+    created_at timestamptz NOT NULL DEFAULT now(),
+    seen_at timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 50);
+COMMENT ON TABLE workers IS 'One worker process.';
+
+CREATE TABLE job_count_deltas (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    queue text NOT NULL,
+    job_type text NOT NULL,
+    status text NOT NULL,
+    difference bigint NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE job_count_deltas IS 'One difference in the counts of jobs, not yet folded into job_counts.';
+
+CREATE TABLE job_counts (
+    queue text NOT NULL,
+    job_type text NOT NULL,
+    status text NOT NULL,
+    jobs bigint NOT NULL DEFAULT 0,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (queue, job_type, status)
+);
+COMMENT ON TABLE job_counts IS 'How many jobs of one family, type and status there are, with job_count_deltas added.';
+
+CREATE VIEW job_totals AS
+    SELECT queue, job_type, status, sum(jobs)::bigint AS jobs
+    FROM (
+        SELECT queue, job_type, status, jobs FROM job_counts
+        UNION ALL
+        SELECT queue, job_type, status, difference FROM job_count_deltas
+    ) AS counted
+    GROUP BY queue, job_type, status;
+COMMENT ON VIEW job_totals IS 'How many jobs there are, exactly, by family, type and status.';
+
+CREATE TABLE job_stats (
+    span text NOT NULL CHECK (span IN ('minute', 'hour')),
+    starts_at timestamptz NOT NULL,
+    queue text NOT NULL,
+    job_type text NOT NULL,
+    ok bigint NOT NULL DEFAULT 0,
+    retry bigint NOT NULL DEFAULT 0,
+    dead bigint NOT NULL DEFAULT 0,
+    wait_max_ms bigint NOT NULL DEFAULT 0,
+    wait_buckets bigint[] NOT NULL DEFAULT '{}',
+    run_buckets bigint[] NOT NULL DEFAULT '{}',
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (span, starts_at, queue, job_type)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE job_stats IS
+    'What one type of jobs did in one minute or hour; the buckets count waits and runs by length (jobs/stats.py).';
+
+CREATE FUNCTION add_buckets(one bigint[], other bigint[]) RETURNS bigint[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT coalesce(array_agg(coalesce(a, 0) + coalesce(b, 0) ORDER BY n), '{}')
+    FROM unnest(one, other) WITH ORDINALITY AS both_of (a, b, n)
+$$;
+CREATE AGGREGATE sum_buckets(bigint[]) (SFUNC = add_buckets, STYPE = bigint[], INITCOND = '{}');
+
+CREATE TABLE job_figures (
+    queue text PRIMARY KEY,
+    depth bigint NOT NULL,
+    oldest_seconds double precision NOT NULL,
+    workers integer NOT NULL,
+    slots integer NOT NULL,
+    busy integer NOT NULL,
+    read_at timestamptz NOT NULL DEFAULT now(),
+    created_at timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 50);
+COMMENT ON TABLE job_figures IS
+    'The depth, oldest wait and workers of one family (and of FEED_REFRESH, feeds due), as every process shows them.';
+
+CREATE TABLE job_beats (
+    loop text PRIMARY KEY CHECK (loop IN ('clock', 'sweeper', 'relay')),
+    at timestamptz NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 50);
+COMMENT ON TABLE job_beats IS 'When one loop of the job ledger last went round, in whichever process.';
+
+CREATE FUNCTION count_jobs() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO job_count_deltas (queue, job_type, status, difference)
+        SELECT queue, job_type, status, count(*) FROM new_rows GROUP BY 1, 2, 3;
+        -- Woken once a statement, at commit: the relay looks for what is due.
+        PERFORM pg_notify('village_jobs', queue) FROM new_rows WHERE status = 'pending' AND run_at <= now() GROUP BY queue;
+    ELSIF TG_OP = 'DELETE' THEN
+        INSERT INTO job_count_deltas (queue, job_type, status, difference)
+        SELECT queue, job_type, status, -count(*) FROM old_rows GROUP BY 1, 2, 3;
+    ELSE
+        INSERT INTO job_count_deltas (queue, job_type, status, difference)
+        SELECT queue, job_type, status, sum(n) FROM (
+            SELECT queue, job_type, status, 1 AS n FROM new_rows
+            UNION ALL
+            SELECT queue, job_type, status, -1 FROM old_rows
+        ) AS moved GROUP BY 1, 2, 3 HAVING sum(n) <> 0;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER delayed_jobs_counted_in AFTER INSERT ON delayed_jobs
+    REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_jobs();
+CREATE TRIGGER delayed_jobs_counted_out AFTER DELETE ON delayed_jobs
+    REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION count_jobs();
+CREATE TRIGGER delayed_jobs_counted_over AFTER UPDATE ON delayed_jobs
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_jobs();
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- Platform: places (chapter 30), used by weather too
+
+CREATE TABLE geo_regions (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    country char(2) NOT NULL CHECK (country IN ('US', 'CA')),
+    code text NOT NULL CHECK (code ~ '^[A-Z]{2}$'),
+    name text NOT NULL,
+    UNIQUE (country, code)
+);
+COMMENT ON TABLE geo_regions IS 'A row is one state of the US (with DC) or one province or territory of Canada.';
+
+CREATE TABLE geo_places (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind text NOT NULL CHECK (kind IN ('city', 'postal')),
+    source_id text COLLATE "C" NOT NULL,
+    country char(2) NOT NULL,
+    region_id bigint REFERENCES geo_regions (id) ON DELETE RESTRICT,
+    name text NOT NULL,
+    -- Lower case, without accents and signs, made by app.domain.platform.gazetteer.key; C order makes prefixes ranges.
+    name_key text COLLATE "C" NOT NULL,
+    postal_code text COLLATE "C",
+    population integer NOT NULL DEFAULT 0 CHECK (population >= 0),
+    time_zone text NOT NULL,
+    slug text COLLATE "C" NOT NULL UNIQUE,
+    location geography (Point, 4326) NOT NULL,
+    active_count integer NOT NULL DEFAULT 0 CHECK (active_count >= 0),
+    UNIQUE (kind, source_id),
+    CHECK ((kind = 'postal') = (postal_code IS NOT NULL)),
+    CHECK ((country IN ('US', 'CA')) = (region_id IS NOT NULL))
+);
+COMMENT ON TABLE geo_places IS
+'A row is one spot where listings stand and searches and forecasts begin: a city of the world or a US postal area.';
+CREATE INDEX geo_places_name_prefix ON geo_places (name_key, population DESC) WHERE kind = 'city';
+CREATE INDEX geo_places_two_letters ON geo_places (left(name_key, 2), population DESC) WHERE kind = 'city';
+CREATE INDEX geo_places_postal_prefix ON geo_places (postal_code) WHERE kind = 'postal';
+CREATE INDEX geo_places_name_trigrams ON geo_places USING gin (name_key gin_trgm_ops) WHERE kind = 'city';
+CREATE INDEX geo_places_location ON geo_places USING gist (location);
+
+CREATE VIEW geo_cities AS
+SELECT
+    id, source_id, country, region_id, name, name_key, population, time_zone, slug, location, active_count
+FROM geo_places
+WHERE kind = 'city';
+COMMENT ON VIEW geo_cities IS 'A row is one city of geo_places.';
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- Homepage: what changes tell the open pages (chapter 20 rule 15)
+
+CREATE TABLE reader_versions (
+    user_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+    area text NOT NULL CHECK (area IN ('page', 'news', 'weather', 'links', 'preferences')),
+    version bigint NOT NULL DEFAULT 1,
+    PRIMARY KEY (user_id, area)
+);
+COMMENT ON TABLE reader_versions IS 'How often one person changed one area of their own; fragments and event streams go by it.';
+
+-- The payload names what changed (feed:7, reader:7:news, weather:45.5:-73.6), never what it says.
+CREATE FUNCTION tell_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_TABLE_NAME = 'reader_versions' THEN
+        PERFORM pg_notify('village_changes', 'reader:' || NEW.user_id || ':' || NEW.area);
+    ELSIF TG_TABLE_NAME = 'feeds' THEN
+        PERFORM pg_notify('village_changes', 'feed:' || NEW.id);
+    ELSE
+        PERFORM pg_notify('village_changes', 'weather:' || NEW.location_key);
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER reader_versions_told AFTER INSERT OR UPDATE ON reader_versions
+    FOR EACH ROW EXECUTE FUNCTION tell_change();
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- Homepage: pages
+
+CREATE TABLE pages (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    user_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+    slug text NOT NULL CHECK (slug ~ '^[a-z0-9][a-z0-9-]{0,39}$'),
+    name text NOT NULL CHECK (length(name) BETWEEN 1 AND 40),
+    sort integer NOT NULL DEFAULT 0,
+    template_id bigint,
+    version bigint NOT NULL DEFAULT 0,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (user_id, slug)
+);
+COMMENT ON TABLE pages IS 'One page (tab) of one person.';
+
+CREATE TABLE page_widgets (
+    page_id bigint NOT NULL REFERENCES pages ON DELETE CASCADE,
+    key text NOT NULL CHECK (key ~ '^[a-z0-9_]{1,32}$'),
+    origin text NOT NULL CHECK (origin IN ('template', 'own')),
+    type text,
+    title text CHECK (length(title) <= 80),
+    settings jsonb CHECK (length(settings::text) <= 4096),
+    x smallint CHECK (x BETWEEN 0 AND 10),
+    y smallint CHECK (y BETWEEN 0 AND 999),
+    w smallint CHECK (w BETWEEN 2 AND 12),
+    h smallint CHECK (h BETWEEN 2 AND 20),
+    phone_order smallint,
+    phone_w smallint CHECK (phone_w IN (1, 2)),
+    phone_hidden boolean,
+    removed boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (page_id, key),
+    CHECK (x + w <= 12),
+    CHECK (origin = 'template' OR (type IS NOT NULL AND x IS NOT NULL AND y IS NOT NULL AND w IS NOT NULL AND h IS NOT NULL))
+);
+COMMENT ON TABLE page_widgets IS
+    'One own widget, or one person''s difference from the template''s widget of that key (null: as the template says).';
+
+CREATE TABLE page_changes (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    page_id bigint NOT NULL REFERENCES pages ON DELETE CASCADE,
+    version bigint NOT NULL,
+    op text NOT NULL,
+    before jsonb NOT NULL,
+    after jsonb NOT NULL,
+    made_at timestamptz NOT NULL DEFAULT now(),
+    undone_at timestamptz
+);
+COMMENT ON TABLE page_changes IS 'One change of a page that can be undone: its widget rows before and after.';
+CREATE INDEX page_changes_page ON page_changes (page_id, id DESC);
+
+CREATE TABLE preferences (
+    user_id bigint PRIMARY KEY REFERENCES users ON DELETE CASCADE,
+    schema_version integer NOT NULL DEFAULT 1,
+    doc jsonb NOT NULL DEFAULT '{}',
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE preferences IS 'One person''s choices: theme, units, clock, news order and the like.';
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- Homepage: news
+
+CREATE TABLE tags (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    slug text NOT NULL UNIQUE,
+    name text NOT NULL,
+    description text NOT NULL DEFAULT '' CHECK (length(description) <= 200),
+    keywords text[] NOT NULL DEFAULT '{}',
+    sort integer NOT NULL DEFAULT 0,
+    state text NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'retired', 'merged')),
+    merged_into bigint REFERENCES tags
+);
+COMMENT ON TABLE tags IS 'One word of the closed list that news is sorted by.';
+
+CREATE TABLE feeds (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    url text,
+    url_enc bytea,
+    url_key bytea NOT NULL,
+    owner_id bigint REFERENCES users ON DELETE CASCADE,
+    visibility text NOT NULL CHECK (visibility IN ('listed', 'member', 'private')),
+    title text NOT NULL DEFAULT '' CHECK (length(title) <= 300),
+    site_url text,
+    description text NOT NULL DEFAULT '',
+    language text,
+    tag_id bigint REFERENCES tags,
+    pace text NOT NULL DEFAULT 'normal' CHECK (pace IN ('breaking', 'normal', 'slow')),
+    refresh_minutes integer CHECK (refresh_minutes BETWEEN 5 AND 1440),
+    default_on boolean NOT NULL DEFAULT false,
+    ai_critical boolean NOT NULL DEFAULT false,
+    etag text,
+    last_modified text,
+    body_hash bytea,
+    moved_to text,
+    moved_times integer NOT NULL DEFAULT 0,
+    next_fetch_at timestamptz DEFAULT now(),
+    last_try_at timestamptz,
+    last_ok_at timestamptz,
+    state text NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'failing', 'suspended', 'gone', 'disabled')),
+    failures integer NOT NULL DEFAULT 0,
+    failing_since timestamptz,
+    error_code text,
+    ttl_minutes integer,
+    repairs text[] NOT NULL DEFAULT '{}',
+    added_by bigint REFERENCES users ON DELETE SET NULL,
+    suggested_by bigint REFERENCES users ON DELETE SET NULL,
+    suggested_at timestamptz,
+    version bigint NOT NULL DEFAULT 0,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    CHECK ((visibility = 'private') = (owner_id IS NOT NULL)),
+    CHECK ((visibility = 'private') = (url IS NULL)),
+    CHECK ((url IS NULL) <> (url_enc IS NULL))
+);
+COMMENT ON TABLE feeds IS 'One source of news. A private feed belongs to its owner and its address is encrypted.';
+CREATE UNIQUE INDEX feeds_url ON feeds (url_key) WHERE owner_id IS NULL;
+CREATE UNIQUE INDEX feeds_private_url ON feeds (owner_id, url_key) WHERE owner_id IS NOT NULL;
+CREATE INDEX feeds_due ON feeds (next_fetch_at) WHERE next_fetch_at IS NOT NULL;
+CREATE INDEX feeds_catalogue ON feeds (tag_id, title) WHERE visibility = 'listed';
+CREATE TRIGGER feeds_told AFTER UPDATE OF version ON feeds
+    FOR EACH ROW WHEN (OLD.version IS DISTINCT FROM NEW.version) EXECUTE FUNCTION tell_change();
+
+CREATE TABLE feed_fetches (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    feed_id bigint NOT NULL REFERENCES feeds ON DELETE CASCADE,
+    at timestamptz NOT NULL DEFAULT now(),
+    status integer,
+    ms integer,
+    bytes integer,
+    new_items integer NOT NULL DEFAULT 0,
+    error_code text
+);
+COMMENT ON TABLE feed_fetches IS 'One attempt to fetch one feed; kept 14 days.';
+CREATE INDEX feed_fetches_feed ON feed_fetches (feed_id, at DESC);
+CREATE INDEX feed_fetches_age ON feed_fetches (at);
+
+CREATE TABLE feed_subscriptions (
+    user_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+    feed_id bigint NOT NULL REFERENCES feeds ON DELETE CASCADE,
+    title text CHECK (length(title) <= 300),
+    folder text CHECK (length(folder) <= 80),
+    pinned boolean NOT NULL DEFAULT false,
+    latest_n smallint CHECK (latest_n BETWEEN 1 AND 20),
+    muted_until timestamptz,
+    origin text NOT NULL DEFAULT 'own' CHECK (origin IN ('default', 'own', 'opml')),
+    subscribed_at timestamptz NOT NULL DEFAULT now(),
+    unsubscribed_at timestamptz,
+    PRIMARY KEY (user_id, feed_id)
+);
+COMMENT ON TABLE feed_subscriptions IS 'One person reads one feed; a row with unsubscribed_at keeps a default away.';
+CREATE INDEX feed_subscriptions_feed ON feed_subscriptions (feed_id) WHERE unsubscribed_at IS NULL;
+
+CREATE TABLE stories (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    lead_item_id bigint,
+    first_at timestamptz NOT NULL,
+    last_at timestamptz NOT NULL,
+    items integer NOT NULL DEFAULT 1,
+    language text
+);
+COMMENT ON TABLE stories IS 'One event, told by one or several items.';
+
+CREATE TABLE feed_items (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    feed_id bigint NOT NULL REFERENCES feeds ON DELETE CASCADE,
+    guid_hash bytea NOT NULL,
+    url text,
+    url_key bytea,
+    title text NOT NULL CHECK (length(title) <= 300),
+    summary_html text NOT NULL DEFAULT '' CHECK (length(summary_html) <= 2000),
+    body_text text NOT NULL DEFAULT '' CHECK (length(body_text) <= 8000),
+    author text NOT NULL DEFAULT '' CHECK (length(author) <= 200),
+    image_url text,
+    image_key text,
+    language text,
+    published_at timestamptz NOT NULL,
+    fetched_at timestamptz NOT NULL DEFAULT now(),
+    content_hash bytea NOT NULL,
+    story_id bigint REFERENCES stories ON DELETE SET NULL,
+    tagged_by text NOT NULL DEFAULT 'none' CHECK (tagged_by IN ('none', 'feed', 'rules', 'ai', 'person')),
+    tag_attempts smallint NOT NULL DEFAULT 0,
+    words text NOT NULL DEFAULT '',
+    search tsvector GENERATED ALWAYS AS (
+        setweight(to_tsvector('english', title), 'A') || setweight(to_tsvector('english', left(body_text, 4000)), 'B')
+    ) STORED,
+    UNIQUE (feed_id, guid_hash)
+);
+COMMENT ON TABLE feed_items IS
+    'One article of one feed. words: title and summary without case and accents, what mute words look at.';
+CREATE INDEX feed_items_feed ON feed_items (feed_id, published_at DESC, id DESC);
+CREATE INDEX feed_items_latest ON feed_items (published_at DESC, id DESC);
+CREATE INDEX feed_items_story ON feed_items (story_id);
+CREATE INDEX feed_items_url ON feed_items (url_key);
+CREATE INDEX feed_items_search ON feed_items USING gin (search);
+CREATE INDEX feed_items_typos ON feed_items USING gin (title gin_trgm_ops);
+
+CREATE TABLE item_tags (
+    item_id bigint NOT NULL REFERENCES feed_items ON DELETE CASCADE,
+    tag_id bigint NOT NULL REFERENCES tags ON DELETE CASCADE,
+    origin text NOT NULL CHECK (origin IN ('feed', 'rules', 'ai', 'person')),
+    confidence real,
+    PRIMARY KEY (item_id, tag_id)
+);
+COMMENT ON TABLE item_tags IS 'One tag on one item, and who put it there.';
+CREATE INDEX item_tags_tag ON item_tags (tag_id, item_id DESC);
+
+CREATE TABLE item_states (
+    user_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+    item_id bigint NOT NULL REFERENCES feed_items ON DELETE CASCADE,
+    read_at timestamptz,
+    unread_at timestamptz,
+    saved_at timestamptz,
+    hidden_at timestamptz,
+    PRIMARY KEY (user_id, item_id)
+);
+COMMENT ON TABLE item_states IS 'What one person did with one item; unread_at lifts it over a watermark.';
+CREATE INDEX item_states_saved ON item_states (user_id, saved_at DESC) WHERE saved_at IS NOT NULL;
+CREATE INDEX item_states_kept ON item_states (item_id) WHERE saved_at IS NOT NULL;
+
+CREATE TABLE news_watermarks (
+    user_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+    feed_id bigint NOT NULL DEFAULT 0,
+    read_before timestamptz NOT NULL,
+    PRIMARY KEY (user_id, feed_id)
+);
+COMMENT ON TABLE news_watermarks IS 'One person has read all that had arrived by then, of one feed or (0) of all.';
+
+CREATE TABLE news_filters (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    user_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+    kind text NOT NULL CHECK (kind IN ('mute_word', 'mute_tag', 'only_word')),
+    feed_id bigint REFERENCES feeds ON DELETE CASCADE,
+    value text NOT NULL CHECK (length(value) BETWEEN 1 AND 60),
+    until timestamptz,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE news_filters IS 'One rule of one person on what news to leave out.';
+CREATE UNIQUE INDEX news_filters_once ON news_filters (user_id, kind, coalesce(feed_id, 0), lower(value));
+
+CREATE TABLE feed_checks (
+    token_hash bytea PRIMARY KEY,
+    user_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+    input text NOT NULL,
+    state text NOT NULL DEFAULT 'checking' CHECK (state IN ('checking', 'found', 'failed')),
+    private boolean NOT NULL DEFAULT false,
+    results jsonb NOT NULL DEFAULT '[]',
+    error_code text,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE feed_checks IS 'One address under examination: is it a feed, has it one? Gone after 24 hours.';
+CREATE INDEX feed_checks_age ON feed_checks (created_at);
+
+CREATE TABLE opml_imports (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    user_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+    content text,
+    total integer NOT NULL DEFAULT 0,
+    added integer NOT NULL DEFAULT 0,
+    known integer NOT NULL DEFAULT 0,
+    failed integer NOT NULL DEFAULT 0,
+    report jsonb NOT NULL DEFAULT '[]',
+    state text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'running', 'done', 'failed')),
+    error_code text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    finished_at timestamptz
+);
+COMMENT ON TABLE opml_imports IS 'One list of feeds that a person brought, and what became of each line.';
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- Homepage: weather and links
+
+CREATE TABLE weather_places (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    user_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+    name text NOT NULL CHECK (length(name) BETWEEN 1 AND 80),
+    lat numeric(5,2) NOT NULL CHECK (lat BETWEEN -90 AND 90),
+    lon numeric(6,2) NOT NULL CHECK (lon BETWEEN -180 AND 180),
+    city_id bigint,
+    country text,
+    time_zone text,
+    sort integer NOT NULL DEFAULT 0,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (user_id, lat, lon)
+);
+COMMENT ON TABLE weather_places IS 'One place whose weather one person wants to see.';
+
+CREATE TABLE weather_cache (
+    location_key text PRIMARY KEY,
+    provider text CHECK (provider IN ('nws', 'open_meteo')),
+    country text,
+    forecast jsonb,
+    alerts jsonb,
+    forecast_at timestamptz,
+    alerts_at timestamptz,
+    expires_at timestamptz,
+    forecast_due_at timestamptz NOT NULL DEFAULT now(),
+    alerts_due_at timestamptz,
+    tried_at timestamptz,
+    failures integer NOT NULL DEFAULT 0,
+    error_code text,
+    viewed_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE weather_cache IS 'The weather of one spot (metric), as last heard, and when to ask again.';
+CREATE INDEX weather_cache_due ON weather_cache (forecast_due_at);
+CREATE INDEX weather_cache_alerts_due ON weather_cache (alerts_due_at) WHERE alerts_due_at IS NOT NULL;
+CREATE TRIGGER weather_cache_told AFTER UPDATE OF forecast_at, alerts_at, error_code ON weather_cache
+    FOR EACH ROW EXECUTE FUNCTION tell_change();
+
+CREATE TABLE provider_quotas (
+    provider text NOT NULL,
+    span text NOT NULL CHECK (span IN ('minute', 'day')),
+    span_start timestamptz NOT NULL,
+    used integer NOT NULL DEFAULT 0,
+    allowed integer NOT NULL,
+    PRIMARY KEY (provider, span)
+);
+COMMENT ON TABLE provider_quotas IS 'How much of one metered source was used in the span that runs.';
+
+CREATE TABLE quick_links (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    user_id bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+    list text NOT NULL DEFAULT 'main' CHECK (length(list) BETWEEN 1 AND 40),
+    title text NOT NULL CHECK (length(title) BETWEEN 1 AND 80),
+    url text NOT NULL CHECK (length(url) <= 2000),
+    icon_key text,
+    sort integer NOT NULL DEFAULT 0,
+    deleted_at timestamptz,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE quick_links IS 'One link that one person keeps at hand; deleted_at waits for an undo.';
+CREATE INDEX quick_links_user ON quick_links (user_id, list, sort, id);
