@@ -131,6 +131,8 @@ async def show_by_ids(request: Request) -> Response:
         _here="/admin/jobs",
         _next=None,
         _errors={},
+        _filters={},
+        _may_act=False,
     )
 
 

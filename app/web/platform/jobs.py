@@ -226,15 +226,15 @@ async def after_brake(request: Request, scope: str) -> Response:
 
 
 async def show_types(request: Request) -> Response:
-    """Every type of job."""
-    return await render(request, TYPES, **await kinds(request))
+    """Every type of job; `?open=` one of them shows what can be done with it."""
+    return await render(request, TYPES, **await kinds(request, request.query_params.get("open")))
 
 
-async def kinds(request: Request) -> dict[str, Any]:
-    """The view of all types."""
+async def kinds(request: Request, opened: str | None = None) -> dict[str, Any]:
+    """The view of all types, with the forms of one."""
     may_act = is_operator(request)
     found = await overviews.types(session.services_of(request))
-    return {"types": found, "_title": "Job types", "_may_act": may_act}
+    return {"types": found, "_title": "Job types", "_open": opened, "_may_act": may_act}
 
 
 async def show_schedules(request: Request) -> Response:
@@ -283,7 +283,7 @@ async def run(request: Request) -> Response:
             name: forms.sentence(said) if "`" in said else said
             for name, said in problem.errors.items()
         }
-        return await invalid(request, problem, TYPES, **await kinds(request))
+        return await invalid(request, problem, TYPES, **await kinds(request, job_type))
     return await accepted(request, job_id, job_type)
 
 

@@ -187,3 +187,16 @@ async def test_a_schedule_runs_beside_its_ticks(admin: Browser, services: Servic
     assert (await admin.post("/admin/jobs/schedules/purge_news/runs")).status_code == 303
     answer = await admin.json("POST", "/admin/api/jobs/schedules/purge_news/runs")
     assert (answer.status_code, answer.json()["job_type"]) == (202, "purge_news")
+
+
+async def test_the_forms_of_a_type_are_shown_where_they_are_asked_for(
+    browser: Browser, services: Services
+) -> None:
+    await browser.sign_in(await member(services, role="ops"))
+    closed = (await browser.get("/admin/jobs/types")).text
+    assert 'href="/admin/jobs/types?open=purge_news"' in closed
+    assert 'aria-label="Act on purge_news"' in closed
+    assert "/admin/jobs/types/purge_news/pause" not in closed
+    opened = (await browser.get("/admin/jobs/types?open=purge_news")).text
+    assert "/admin/jobs/types/purge_news/pause" in opened
+    assert "/admin/jobs/types/purge_news/limits" in opened
