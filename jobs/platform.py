@@ -17,7 +17,7 @@ from app.domain.platform import (
 )
 from app.domain.platform.flags import exposures, plans, reviews
 from app.domain.platform.jobs import bulk_runs, retention
-from app.domain.platform.privacy import erasures, exports
+from app.domain.platform.privacy import erasures, exports, requests
 from app.domain.platform.privacy import retention as ages
 from app.services import Services
 from jobs.registry import job
@@ -142,7 +142,8 @@ async def erase_person(services: Services, request_id: int) -> None:
 
 @job(queue="LOW", attempts=5, timeout=3600)
 async def sweep_retention(services: Services) -> None:
-    """Delete or clear what is past the ages of the registry of personal data."""
+    """Delete or clear what is past the ages of the registry of personal data; go on with wishes that were left lying."""
+    await requests.take_up_again(services)
     await ages.sweep(services)
 
 

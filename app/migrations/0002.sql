@@ -184,10 +184,10 @@ DECLARE
     clearable text[] := '{ip,reason,before,after,person_salt,change_salt,cleared_for}';
 BEGIN
     GET DIAGNOSTICS stack = PG_CONTEXT;
-    IF TG_OP = 'UPDATE' AND stack LIKE '%function audit_forget(bigint)%'
+    IF TG_OP = 'UPDATE' AND stack ~ 'function audit_forget\(bigint\) line \d+ at SQL statement$'
         AND to_jsonb(OLD) - clearable = to_jsonb(NEW) - clearable THEN
         RETURN NEW;
-    ELSIF TG_OP = 'DELETE' AND stack LIKE '%function audit_expire(interval)%' THEN
+    ELSIF TG_OP = 'DELETE' AND stack ~ 'function audit_expire\(interval\) line \d+ at SQL statement$' THEN
         RETURN OLD;
     END IF;
     RAISE EXCEPTION '% keeps what was written: rows are only added', TG_TABLE_NAME;
@@ -324,7 +324,7 @@ DECLARE
     stack text;
 BEGIN
     GET DIAGNOSTICS stack = PG_CONTEXT;
-    IF TG_OP = 'UPDATE' AND stack LIKE '%function flag_audit_forget(bigint)%' AND NEW.reason IS NULL
+    IF TG_OP = 'UPDATE' AND stack ~ 'function flag_audit_forget\(bigint\) line \d+ at SQL statement$' AND NEW.reason IS NULL
         AND to_jsonb(OLD) - 'reason' = to_jsonb(NEW) - 'reason' THEN
         RETURN NEW;
     END IF;

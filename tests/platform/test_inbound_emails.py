@@ -133,6 +133,24 @@ async def test_a_handler_that_fails_leaves_the_letter_held_and_nothing_half_done
     assert await services.db.fetchval("SELECT count(*) FROM users") == 0
 
 
+async def test_a_report_with_bytes_that_are_no_text_is_taken(services: Services) -> None:
+    raw = returned(services, await sent(services, "ada@example.org"))
+    for strange in (b"\x00", b"\xff"):
+        assert b"Diagnostic-Code: " in raw
+        raw = raw.replace(b"Diagnostic-Code: ", b"Diagnostic-Code: smtp; " + strange)
+    assert (await came(services, raw))["status"] == "handled"
+
+
+async def test_a_letter_that_trips_its_handler_stops_none_after_it(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stumbling(tx: Services, letter: InboundLetter) -> Outcome:
+        raise UnicodeEncodeError("ascii", "ä", 0, 1, "as the standard library does")
+
+    monkeypatch.setitem(inbound_emails.HANDLERS, "reply", stumbling)
+    assert (await came(services, letter(f"reply+7@{HOST}")))["status"] == "held"
+
+
 async def test_one_letter_is_taken_once(services: Services) -> None:
     raw = letter(f"info@{HOST}")
     for place in (Place("box", 1, 1), Place("box", 1, 1), Place("box", 2, 9)):

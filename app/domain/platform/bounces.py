@@ -11,6 +11,7 @@ from typing import NamedTuple
 import structlog
 from prometheus_client import Counter
 
+from app.domain.platform.inbound_letters import clean
 from app.services import Services
 
 log = structlog.get_logger("mail")
@@ -68,7 +69,7 @@ def recipient(group: Message) -> Report | None:
     status = STATUS.search(str(group.get("Status", "")))
     if not action or status is None:
         return None
-    diagnostic = " ".join(str(group.get("Diagnostic-Code", "")).split())[:500]
+    diagnostic = clean(group.get("Diagnostic-Code", ""))[:500]
     # The field Action decides; the class of the status only tells for good from for now.
     kind = {"failed": "permanent" if status[1] == "5" else "temporary", "delayed": "delayed"}.get(
         action, "none"

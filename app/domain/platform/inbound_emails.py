@@ -139,6 +139,10 @@ async def handed_over(tx: Services, letter: InboundLetter | None, size: int) -> 
         raise
     except Problem as problem:
         return Outcome("held", problem.sentence)
+    # The parser trips over parts of a letter as over its head; one such letter must not stop all that come after it.
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError, AssertionError):
+        log.exception("letter not handled", handler=letter.handler)
+        return Outcome("held", "Its handler stumbled over it.")
 
 
 RECENT = """

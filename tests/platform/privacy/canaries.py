@@ -27,6 +27,8 @@ PLANTS = (
     "INSERT INTO gdpr_requests (user_id, request_type, asked_by) SELECT id, 'EXPORT', $1 FROM users WHERE role_by = $1",
     "INSERT INTO audit_log (actor_id, actor_kind, action, target_kind, target_id, reason, after, ip)"
     " VALUES (0, 'member', 'user.helped', 'member', $1::bigint::text, $2, to_jsonb($2::text), jsonb_build_object('agent', $2::text))",
+    "INSERT INTO audit_log (actor_id, actor_kind, action, target_kind, target_id, reason, ip)"
+    " VALUES ($1, 'member', 'job.retried', 'job', '7', $2, jsonb_build_object('agent', $2::text))",
     "INSERT INTO impersonation_audit (impersonator_id, target_user_id, reason, ip, expires_at, ended_at)"
     " VALUES (0, $1, 'looked after ' || $2, jsonb_build_object('agent', $2::text), now(), now())",
     "INSERT INTO user_consents (user_id, policy_version, source) VALUES ($1, '1', 'settings')",

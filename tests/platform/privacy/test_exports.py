@@ -77,6 +77,21 @@ async def test_nothing_of_somebody_else_is_in_the_copy(storing: Services) -> Non
     assert all(b"fremderqz" not in copy.read(name) for name in copy.namelist())
 
 
+async def test_an_admin_s_copy_does_not_tell_of_others(storing: Services) -> None:
+    who, other = await plant_lightly(storing), await member(storing, "other@example.org")
+    await storing.db.execute(
+        "INSERT INTO audit_log (actor_id, actor_kind, action, target_kind, target_id, after) VALUES"
+        " ($1, 'member', 'user.helped', 'member', $2::bigint::text, '\"fremderqz\"'),"
+        " (0, 'member', 'user.helped', 'member', $1::bigint::text, '\"meinesqz\"')",
+        who.id,
+        other.id,
+    )
+    copy = await copy_of(storing, who)
+    told = b"".join(copy.read(name) for name in copy.namelist())
+    assert b"fremderqz" not in told
+    assert b"meinesqz" in told
+
+
 async def plant_lightly(services: Services) -> Reader:
     """A member with one link."""
     who = await member(services, "light@example.org")

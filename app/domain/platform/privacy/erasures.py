@@ -187,15 +187,34 @@ async def forget_farewell(services: Services, request_id: int) -> None:
         raise Defer(datetime.now(UTC) + FAREWELL_WAIT, "the last letter is under way")
 
 
-async def repeat(services: Services, user_id: int) -> int:
-    """Erase a person whom a restored dump brought back; answer how many rows went."""
+# The wish that ends a hold once more, where the dump is older than it; requests.take_up_again gives it its job.
+WISH_AGAIN = """
+INSERT INTO gdpr_requests (user_id, request_type, status, run_at, reason)
+VALUES ($1, 'DELETION', 'processing', $2, 'brought back by a restored backup')
+ON CONFLICT (user_id, request_type) WHERE status IN ('waiting', 'pending', 'processing')
+DO UPDATE SET status = 'processing', run_at = EXCLUDED.run_at, undo_hash = NULL
+"""
+CLOSE_AGAIN = "UPDATE users SET closed_at = coalesce(closed_at, now()) WHERE id = $1"
+
+
+async def repeat(services: Services, user_id: int, erased_at: datetime) -> int:
+    """Erase a person whom a restored dump brought back; answer how many rows went.
+
+    What holds an account holds it for 30 days and not anew after a restore; until then it stays closed and bare.
+    """
     gone = await objects.erase(services, user_id)
+    ends = erased_at + timedelta(days=HOLD_DAYS)
     async with services.tx() as tx:
-        held = await hold_of(tx, user_id)
+        held = await hold_of(tx, user_id) if ends > datetime.now(UTC) else None
+        if held:
+            for statement in (STRIP, CLOSE_AGAIN):
+                await tx.db.execute(statement, user_id)
         for step in STEPS:
             for place in tables(step):
                 if place.name != "stored_objects" and not (held and place.hold):
                     rows = await rows_of(tx, place, user_id)
                     gone += rows if place.erasure.how == "delete" else 0
+        if held:
+            await tx.db.execute(WISH_AGAIN, user_id, erased_at)
         await tell_gone(tx, user_id)
     return gone

@@ -67,14 +67,20 @@ PEOPLE: tuple[Place, ...] = (
     Place("merge_questions", "That you were asked whether to keep what you had set up before you signed in", "account",
         "authenticated_user_id = :me OR anonymous_user_id = :me", "anonymous_user_id authenticated_user_id",
         "To ask you once", CONTRACT, "30 days"),
-    Place("audit_log", "Acts of people with power: yours, and those on your account", "account",
-        "actor_id = :me OR as_user_id = :me OR (target_kind IN ('member', 'user', 'visitor') AND target_id = (:me)::text)",
+    Place("audit_log", "Acts of people with power on your account", "account",
+        "as_user_id = :me OR (target_kind IN ('member', 'user', 'visitor') AND target_id = (:me)::text)",
         "actor_id as_user_id target_id reason before after ip", "So that power can be looked into", INTEREST,
         "3 years; roles and impersonation for good",
         by("audit_forget(:me)", "the number and the act, without address and texts", "3 years; roles and impersonation for good"),
         withheld="actor_id as_user_id ip request_id trace_id cleared_for",
         secrets="person_salt person_print change_salt change_print",
         age=Age("", by("audit_expire(interval '3 years')", "", ""))),
+    # Whom and what they were about is somebody else's. The function above clears these too.
+    Place("audit_log", "Acts of yours, as someone with power", "account", "actor_id = :me", "actor_id", "So that power can be looked into",
+        INTEREST, "3 years; roles and impersonation for good",
+        keep("the number and the act, without address and reason", "3 years; roles and impersonation for good"),
+        withheld="as_user_id target_id before after request_id trace_id cleared_for",
+        secrets="person_salt person_print change_salt change_print"),
     Place("api_tokens", "Keys of your scripts", "tokens", "user_id = :me", "user_id name allowed_ips", "To let your scripts in", CONTRACT,
         "until you revoke them", secrets="token_hash"),
 )
@@ -86,7 +92,8 @@ FLAGS: tuple[Place, ...] = (
         "until another owner is named", keep(NUMBER, "until another owner is named"), withheld="*"),
     Place("feature_flag_audit", "Flags you changed", "account", "actor_id = :me", "actor_id reason before_state after_state",
         "To know who changed what", INTEREST, "for good",
-        by("flag_audit_forget(:me)", "the number and the version, without the reason", "for good"), withheld="actor_id trace_id"),
+        by("flag_audit_forget(:me)", "the number and the version, without the reason", "for good"),
+        withheld="actor_id trace_id before_state after_state"),
 )
 
 LIMITS: tuple[Place, ...] = (
@@ -136,7 +143,8 @@ JOBS: tuple[Place, ...] = (
         clear("status = 'cancelled', finished_at = now(), payload = '{}', last_error = NULL, progress = NULL, idempotency_key = NULL",
             NUMBER, "30 days"), withheld="trace locked_by idempotency_key actor_id", kind="payload"),
     Place("delayed_jobs", "Work that was about you", "jobs",
-        "subjects && ARRAY['member:' || :me, 'visitor:' || :me] AND status <> 'pending' AND payload <> '{}' AND job_type <> 'erase_person'",
+        "subjects && ARRAY['member:' || :me, 'visitor:' || :me] AND status <> 'pending' AND job_type <> 'erase_person'"
+        " AND (payload <> '{}' OR num_nonnulls(last_error, progress, idempotency_key) > 0)",
         "subjects payload last_error progress idempotency_key", "To find out what went wrong", INTEREST, "30 days, what failed 90",
         clear("payload = '{}', last_error = NULL, progress = NULL, idempotency_key = NULL", NUMBER, "90 days"),
         withheld="trace locked_by idempotency_key actor_id", kind="payload"),

@@ -16,13 +16,15 @@ class Replayed(NamedTuple):
 
 # Somebody who got a number after it was erased is somebody else.
 RETURNED = """
-SELECT j.user_id FROM erasure_journal j JOIN users u ON u.id = j.user_id AND u.created_at <= j.erased_at
+SELECT j.user_id, j.erased_at FROM erasure_journal j JOIN users u ON u.id = j.user_id AND u.created_at <= j.erased_at
 ORDER BY j.user_id
 """
 # A number is given once; after a restore the counter stands lower than the numbers that were erased since.
+# It is never lowered: the numbers of visitors who are gone are in no table.
 RAISE_COUNTER = """
 SELECT setval(pg_get_serial_sequence('users', 'id'),
-    greatest((SELECT max(user_id) FROM erasure_journal), (SELECT max(id) FROM users), 1))
+    greatest((SELECT max(user_id) FROM erasure_journal), (SELECT max(id) FROM users),
+        (SELECT last_value FROM pg_sequences WHERE schemaname = 'public' AND sequencename = 'users_id_seq'), 1))
 """
 
 
@@ -33,6 +35,7 @@ async def replay(services: Services) -> Replayed:
     await services.db.execute(RAISE_COUNTER)
     known = len(await services.db.fetch(journal.KNOWN))
     found = [
-        await erasures.repeat(services, row["user_id"]) for row in await services.db.fetch(RETURNED)
+        await erasures.repeat(services, row["user_id"], row["erased_at"])
+        for row in await services.db.fetch(RETURNED)
     ]
     return Replayed(known, len(found), sum(found))

@@ -194,6 +194,34 @@ async def cancel(tx: Services, request_id: int) -> bool:
     return True
 
 
+# A wish whose job was cancelled, deleted or given up is still a wish; of several that failed the latest counts.
+STRANDED = """
+SELECT r.id, r.user_id, CASE r.request_type WHEN 'EXPORT' THEN 'export_person' ELSE 'erase_person' END AS job_type
+FROM gdpr_requests r
+WHERE r.run_at < now() - interval '1 hour'
+  AND (r.status IN ('waiting', 'pending', 'processing') OR r.farewell_id IS NOT NULL
+       OR (r.status = 'failed' AND r.request_type = 'DELETION' AND NOT EXISTS (
+           SELECT FROM gdpr_requests later
+           WHERE later.user_id = r.user_id AND later.request_type = 'DELETION' AND later.id > r.id)))
+  AND NOT EXISTS (
+      SELECT FROM delayed_jobs job
+      WHERE job.job_type IN ('export_person', 'erase_person') AND job.idempotency_key = 'request:' || r.id
+        AND job.status IN ('pending', 'running'))
+ORDER BY r.id LIMIT 1000
+"""
+
+
+async def take_up_again(services: Services) -> int:
+    """Give every due wish that has lost its job a new one; answer how many."""
+    async with services.tx() as tx:
+        rows = await tx.db.fetch(STRANDED)
+        for row in rows:
+            about = (f"member:{row['user_id']}",)
+            key = f"request:{row['id']}"
+            await tx.enqueue(row["job_type"], row["id"], key=key, subjects=about)
+    return len(rows)
+
+
 async def is_open(services: Services, token: str) -> bool:
     """Whether the link of a letter still calls its deletion off."""
     return await services.db.fetchval(BY_UNDO, token_hash(token)) is not None
