@@ -13,6 +13,7 @@ import structlog
 from prometheus_client import Gauge
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from app.config import Settings
 from app.db import AWAY
@@ -225,7 +226,22 @@ async def show(request: Request) -> Response:
     sent = request.headers.get("last-event-id", "")
     hub.join(stream, int(sent) if sent.isdigit() else None)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(events(hub, stream), media_type="text/event-stream", headers=headers)
+    return LiveResponse(hub, stream, headers)
+
+
+class LiveResponse(StreamingResponse):
+    """An event stream that leaves the hub however it ends, also when its reader is gone before the first word."""
+
+    def __init__(self, hub: Hub, stream: Stream, headers: dict[str, str]) -> None:
+        super().__init__(events(hub, stream), media_type="text/event-stream", headers=headers)
+        self.hub, self.stream = hub, stream
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the stream until one side ends it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.hub.leave(self.stream)
 
 
 async def events(hub: Hub, stream: Stream) -> AsyncIterator[bytes]:

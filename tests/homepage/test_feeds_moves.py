@@ -61,6 +61,22 @@ async def test_a_feed_that_moves_to_a_known_address_joins_it_with_readers_marks_
     assert await reaching.db.fetchval("SELECT count(*) FROM stories") == 2
 
 
+async def test_a_feed_that_nobody_vouched_for_brings_no_stories_into_another(
+    reaching: Services, publisher: Publisher
+) -> None:
+    publisher.put("/feed", rss([item("Forged news"), item("Bridge opens", 2)]))
+    publisher.put("/new", rss([item("Bridge opens", 2)]), host=OTHER_HOST)
+    old, kept = await added(reaching), await added(reaching, NEW, "grace@example.org")
+    await reaching.db.execute("UPDATE feeds SET visibility = 'listed' WHERE id = $1", kept)
+    for feed_id in (old, kept):
+        await refreshed(reaching, feed_id)
+    publisher.put("/feed", "", 301, location=NEW)
+    for _ in range(3):
+        gone = await refreshed(reaching, old)
+    assert gone is None
+    assert await titles(reaching, kept) == ["Bridge opens"]
+
+
 async def test_what_others_see_never_takes_on_an_address_with_a_key(
     reaching: Services, publisher: Publisher
 ) -> None:

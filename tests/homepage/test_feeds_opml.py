@@ -60,6 +60,15 @@ async def test_a_list_out_and_in_is_the_same_set_with_folders_and_titles(ada: Br
     assert set(opml.read((await ada.get("/feeds.opml")).content)) == set(LIST)
 
 
+async def test_no_password_of_a_line_that_failed_is_kept(ada: Browser) -> None:
+    lines = [Outline("https://ada:hunter2@localhost/feed", "", None)]
+    report = await taken(ada, opml.write("Mine", lines))
+    assert report["failed"] == 1
+    assert "hunter2" not in str(report)
+    stored = "SELECT string_agg(i::text, '') FROM opml_imports i"
+    assert "hunter2" not in await ada.services.db.fetchval(stored)
+
+
 async def test_each_line_has_its_outcome(ada: Browser) -> None:
     lines = [
         *LIST,

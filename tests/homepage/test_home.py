@@ -3,14 +3,22 @@
 import asyncio
 import dataclasses
 
+import msgspec
+
 from app.db import database_away
+from app.domain.homepage import pages
+from app.domain.homepage.versions import Versions
 from app.domain.platform import sessions
 from app.domain.platform.readers import Reader, token_hash
 from app.domain.platform.session_rows import SessionRows
 from app.errors import ServiceDown
 from app.services import Services
+from app.web.homepage import widgets
+from app.web.pages import Frame, Theme
 from tests.homepage.newsroom import feed, item
 from tests.people import Browser, member
+
+FRAME = Frame("Village", None, Theme(), [], "Village", [], "/", "", "UTC", "24", "metric", None)
 
 
 async def test_a_visitor_sees_the_shared_front_page(browser: Browser) -> None:
@@ -127,6 +135,17 @@ async def test_a_ready_front_page_shows_a_change_of_ones_own_at_once(
     assert "Grace" in (await browser.get("/")).text
 
 
+async def test_a_ready_front_page_shows_another_time_zone_at_once(
+    browser: Browser, services: Services
+) -> None:
+    await browser.sign_in(await member(services))
+    tags = set()
+    for zone in ("Asia/Tokyo", "America/Lima"):
+        await browser.json("PATCH", "/api/settings/account", {"time_zone": zone})
+        tags |= {(await browser.get("/")).headers["etag"] for _ in range(3)}
+    assert len(tags) == 2
+
+
 async def test_many_readers_at_once_share_a_statement(services: Services) -> None:
     tokens = []
     for name in ("ada", "bob", "eve"):
@@ -157,3 +176,19 @@ class Gone:
 
     async def fetch(self, *_: object) -> list[object]:
         raise database_away()
+
+
+async def test_the_tab_of_a_visitor_is_not_kept_as_the_front_page(browser: Browser) -> None:
+    tab = await browser.get("/pages/home")
+    front = await browser.get("/")
+    assert tab.headers["etag"] != front.headers["etag"]
+    assert (await browser.get("/")).text == front.text != tab.text
+
+
+def test_two_types_of_widget_are_never_one_piece() -> None:
+    news, feed_of_one = pages.lone("news_feed"), pages.lone("rss_feed")
+    same = msgspec.structs.replace(
+        feed_of_one, key=news.key, title=news.title, settings=news.settings
+    )
+    keys = {widgets.key_of(None, one, Versions(), FRAME) for one in (news, same)}
+    assert len(keys) == 2

@@ -1,17 +1,19 @@
 """Live: keys and versions only, for whom it concerns; resume, ceilings, goodbye; and what is fetched then."""
 
 import asyncio
+import contextlib
 import re
 
 import httpx2
 import pytest
+from starlette.requests import ClientDisconnect
 
 from app.domain.homepage import versions
 from app.domain.homepage.live_topics import of_page
 from app.errors import ServiceDown
 from app.main import application
 from app.services import Services
-from app.web.live import Hub, Stream, events
+from app.web.live import Hub, LiveResponse, Stream, events
 from app.web.session import SESSION
 from tests.homepage.newsroom import feed, item
 from tests.people import Browser, cookie_of, member
@@ -164,3 +166,18 @@ async def test_a_readers_versions_are_read_again_only_after_a_change(services: S
         assert [await looks(), await looks()] == [1, 0]
         hub.listening = False
         assert [await looks(), await looks()] == [1, 1]
+
+
+async def test_who_is_gone_before_the_first_word_leaves_no_stream(services: Services) -> None:
+    hub, ours = Hub(services.settings), stream(1, "feed:7")
+    hub.join(ours, None)
+
+    async def gone(_message: object) -> None:
+        raise OSError("the reader is gone")
+
+    async def receive() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    with contextlib.suppress(OSError, ClientDisconnect, BaseExceptionGroup):
+        await LiveResponse(hub, ours, {})({"type": "http", "asgi": {}}, receive, gone)
+    assert not hub.streams

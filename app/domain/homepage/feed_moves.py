@@ -73,9 +73,13 @@ SET read_at = coalesce(item_states.read_at, EXCLUDED.read_at),
     saved_at = coalesce(item_states.saved_at, EXCLUDED.saved_at),
     hidden_at = coalesce(item_states.hidden_at, EXCLUDED.hidden_at)
 """,
+    # Where a feed leads is its publisher's word alone: items of one that nobody vouched for do not reach the readers of
+    # another. A listed feed brings them, and a private one, which only its owner reads.
     """
 UPDATE feed_items old SET feed_id = $2
-WHERE old.feed_id = $1 AND NOT EXISTS (
+WHERE old.feed_id = $1 AND EXISTS (
+    SELECT 1 FROM feeds f WHERE f.id = $1 AND (f.visibility = 'listed' OR f.owner_id IS NOT NULL)
+) AND NOT EXISTS (
     SELECT 1 FROM feed_items kept WHERE kept.feed_id = $2 AND kept.guid_hash = old.guid_hash)
 """,
     """
@@ -118,7 +122,7 @@ DELETE FROM stories s USING old WHERE s.id = old.story_id AND s.items < 2
 
 
 async def join(tx: Services, old: int, kept: int) -> None:
-    """Let one feed go up in another: its readers, their marks and its items come along."""
+    """Let one feed go up in another: its readers and marks come along, and the items of one that can be trusted."""
     for statement in GO_OVER:
         await tx.db.execute(statement, old, kept)
     await tx.db.execute(TELL_READERS, kept)

@@ -166,7 +166,9 @@ def as_line(outline: Outline, url: str | None, added: feed_additions.Added | Non
     """One line of the report; an address that holds a key is said by its host."""
     if url is None or added is None:
         reason = feed_errors.sentence("bad_address")
-        return Line(outline.title, outline.url[:200], folder_of(outline), "failed", reason)
+        # What is no address may still hold a password, so the report names it by its title alone.
+        title = outline.title or "A line without a name"
+        return Line(title, "", folder_of(outline), "failed", reason)
     address = shown(url, private=looks_private(url))
     line = Line(outline.title or address, address, folder_of(outline), "known")
     if not added.offered:

@@ -125,6 +125,7 @@ def key_of(
         who.role,
         who.is_member,
         who.unread,
+        who.time_zone,
         site_name,
         notices,
         fragment,

@@ -79,7 +79,7 @@ async def page(request: Request) -> Response:
         frame = page_frame(request, {"_title": None})
         body = await joining.joined(request, held, view, found, frame, fragment)
         made_of = [widgets.key_of(None, widget, found, frame) for widget in view.widgets]
-    tag = etag(made_of, frame.site_name, frame.notices, fragment)
+    tag = etag(made_of, frame.site_name, frame.path, frame.notices, fragment)
     if request.cookies:
         return Response(
             body,
@@ -88,8 +88,9 @@ async def page(request: Request) -> Response:
         )
     name = "fragment" if fragment else "page"
     answer = answered(body, tag, tuple(made_of))
-    request.state.shared.answers[name] = answer
-    request.state.shared.looked[name] = time.monotonic()
+    if frame.path == "/":
+        request.state.shared.answers[name] = answer
+        request.state.shared.looked[name] = time.monotonic()
     return Response(
         body,
         media_type="text/html",

@@ -84,6 +84,7 @@ def key_of(who: Reader | None, widget: Widget, found: Versions, frame: Frame) ->
     settings = repr(widget.settings)
     return (
         who.id if who else 0,
+        widget.type,
         widget.key,
         widget.title,
         settings,
