@@ -22,6 +22,7 @@ from app.errors import Problem, ServiceDown
 from app.services import Services
 from app.start import open_services
 from app.web import minutes, problems, sight
+from app.web.cross_origin import SharedTwins
 from app.web.gate import Gate
 from app.web.homepage.shared import SharedPages
 from app.web.kept import Kept
@@ -46,6 +47,8 @@ def application(settings: Settings, services: Services | None = None) -> "Lived"
     inner = ServerErrorMiddleware(inner, handler=problems.show_broken)
     # Event streams are left alone; static files and the shared page come packed already.
     inner = GZipMiddleware(inner, minimum_size=1024, compresslevel=4)
+    if origins := settings.cors_origins.replace(",", " ").split():
+        inner = SharedTwins(inner, origins)
     gate = Gate(inner, settings, UPLOADS, [e.path for e in ENDPOINTS if e.foreign])
     return Lived(gate, settings, services)
 

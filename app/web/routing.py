@@ -1,5 +1,6 @@
 """How addresses find handlers: a table of endpoints, looked up by first segment."""
 
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 from urllib.parse import parse_qsl
@@ -11,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route, Router
 from starlette.types import Receive, Scope, Send
 
-from app.errors import Invalid, NotFound
+from app.errors import Invalid, NotFound, ServiceDown
 from app.web import bearer, limits, seen_as, session
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -140,10 +141,19 @@ class Map(Router):
             if match is Match.PARTIAL and partial is None:
                 partial = route
                 scope.update(child)
+        await counted(Request(scope, receive))
         if partial is not None:
             scope["route"] = partial
             raise HTTPException(405, headers={"Allow": ", ".join(sorted(partial.methods or ()))})
         raise HTTPException(404)
+
+
+async def counted(request: Request) -> None:
+    """Count what finds no endpoint like any page or twin, and refuse the banned. Raises TooMany, Forbidden."""
+    if request.cookies:
+        with contextlib.suppress(ServiceDown):
+            await session.recognise(request)
+    await limits.enter(request, "")
 
 
 def refuse_zero_signs(path: str, query: bytes) -> None:

@@ -108,7 +108,7 @@ OPEN_TO_BANNED = ("/auth/", "/settings/", "/gdpr/", "/privacy-choices")
 def refuse_banned(request: Request) -> None:
     """A banned member may read, and change nothing but their own account. Raises Forbidden."""
     who = reader(request)
-    if who is None or who.banned_until is None or request.method == "GET":
+    if who is None or who.banned_until is None or request.method in ("GET", "HEAD"):
         return
     if who.banned_until > datetime.now(UTC) and not open_to_banned(request):
         until = who.banned_until.strftime("%d %B %Y, %H:%M UTC")
@@ -117,7 +117,7 @@ def refuse_banned(request: Request) -> None:
 
 def open_to_banned(request: Request) -> bool:
     """Whether a banned member may still make this request."""
-    return request.method == "GET" or request.url.path.startswith(OPEN_TO_BANNED)
+    return request.method in ("GET", "HEAD") or request.url.path.startswith(OPEN_TO_BANNED)
 
 
 async def saver(request: Request) -> Reader:

@@ -201,6 +201,9 @@ async def test_a_member_of_longer_standing_is_told_of_the_first_browser_too(
     assert await services.db.fetchval(LETTERS, "new_sign_in") == 1
 
 
+TEXT = "SELECT text_body FROM emails WHERE template = $1 ORDER BY id DESC LIMIT 1"
+
+
 async def test_it_was_not_me_ends_all_sessions_by_its_button_only(
     browser: Browser, services: Services
 ) -> None:
@@ -220,6 +223,23 @@ async def test_it_was_not_me_ends_all_sessions_by_its_button_only(
     assert (await browser.post("/auth/not-me", {"token": token})).status_code == 303
     assert (await browser.json("GET", "/api/settings/sessions")).status_code == 401
     assert (await browser.post("/auth/not-me", {"token": token})).status_code == 401
+
+
+async def test_it_was_not_me_calls_off_a_change_of_address_that_waits(
+    browser: Browser, services: Services
+) -> None:
+    await member(services)
+    await services.db.execute(OLDER)
+    await in_by_letter(browser, services)
+    told = await services.db.fetchval(TEXT, "new_sign_in")
+    asked = await browser.post("/settings/email", {"email": "thief@evil.example"})
+    assert asked.status_code in (202, 303)
+    link = await services.db.fetchval(TEXT, "verify_address")
+    await browser.post("/auth/not-me", {"token": re.search(r"not-me\?token=(\S+)", told)[1]})  # type: ignore[index]
+    browser.sign_out()
+    token = re.search(r"link\?token=(\S+)", link)[1]  # type: ignore[index]
+    assert (await browser.post("/auth/link", {"token": token})).status_code == 401
+    assert await services.db.fetchval("SELECT email::text FROM users") == "ada@example.org"
 
 
 async def test_an_admins_sign_in_is_audited(browser: Browser, services: Services) -> None:

@@ -69,3 +69,12 @@ async def test_the_audit_log_only_grows(services: Services, browser: Browser) ->
         with pytest.raises(asyncpg.RaiseError, match="only added"):
             async with services.tx() as tx:
                 await tx.db.execute(statement)
+
+
+async def test_what_a_first_admin_had_open_as_a_member_ends_within_a_day(
+    browser: Browser, services: Services
+) -> None:
+    await browser.sign_in(await member(services, "root@example.org"))
+    await bootstrap(browser, services.settings.bootstrap_token)
+    longest = "SELECT max(ends_at) <= now() + interval '24 hours' FROM sessions"
+    assert await services.db.fetchval(longest)

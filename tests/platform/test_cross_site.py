@@ -74,6 +74,16 @@ async def test_every_address_that_writes_refuses_another_site(
                 )
 
 
+@pytest.mark.parametrize("path", ["/auth/login", "/auth/link", "/bootstrap"])
+async def test_no_other_site_signs_a_browser_in_that_sends_it_no_cookie(
+    browser: Browser, path: str
+) -> None:
+    for headers in ({"sec-fetch-site": "cross-site"}, {"origin": THEIRS}, {"origin": "null"}):
+        assert await send(browser, "POST", path, headers) == (403, "cross_site")
+    for headers in ({}, {"sec-fetch-site": "same-origin"}, {"origin": OURS}):
+        assert (await send(browser, "POST", path, headers))[1] != "cross_site"
+
+
 def test_the_exceptions_are_apple_s_answer_and_the_letter_s_one_click() -> None:
     assert {endpoint.path for endpoint in UNSAFE if endpoint.foreign} == {
         "/auth/apple/callback",

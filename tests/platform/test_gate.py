@@ -5,6 +5,7 @@ import dataclasses
 import httpx2
 import pytest
 
+from app import config
 from app.main import application
 from app.services import Services
 from app.web.gate import Gate
@@ -113,3 +114,38 @@ async def test_what_nobody_foresaw_is_said_without_the_exceptions_text(
     assert answer.status_code == 500
     assert answer.json()["code"] == "internal"
     assert "NoneType" not in answer.text
+
+
+FRIEND = "https://friend.example"
+
+
+async def answer_to(services: Services, origins: str, method: str, path: str, origin: str) -> str:
+    """Which origin the answer lets read it; no answer of ours shares cookies."""
+    settings = dataclasses.replace(services.settings, cors_origins=origins)
+    there = httpx2.ASGITransport(application(settings, services))
+    async with httpx2.AsyncClient(transport=there, base_url="http://testserver") as client:
+        asks = {"access-control-request-method": "GET"} if method == "OPTIONS" else {}
+        answer = await client.request(method, path, headers={"origin": origin, **asks})
+    assert "access-control-allow-credentials" not in answer.headers
+    return answer.headers.get("access-control-allow-origin", "")
+
+
+async def test_only_named_origins_read_the_twins_and_none_the_pages(services: Services) -> None:
+    for method in ("GET", "OPTIONS"):
+        asked = (method, "/api/news")
+        assert await answer_to(services, FRIEND, *asked, FRIEND) == FRIEND
+        assert await answer_to(services, FRIEND, *asked, "https://evil.example") == ""
+        assert await answer_to(services, "", *asked, FRIEND) == ""
+        assert await answer_to(services, FRIEND, method, "/news", FRIEND) == ""
+
+
+@pytest.mark.parametrize("origins", ["*", "http://friend.example", f"{FRIEND},https://*.example"])
+def test_other_than_named_https_origins_end_the_start(services: Services, origins: str) -> None:
+    strict = {name.lower(): "5e" * 32 for name in config.DEV_SECRETS}
+    settings = dataclasses.replace(
+        services.settings, environment="prod", public_url="https://village.example", **strict
+    )
+    settings = dataclasses.replace(settings, guard_hosts="", imap_url="", cors_origins=FRIEND)
+    config.check(settings)
+    with pytest.raises(config.Misconfigured, match="CORS_ORIGINS"):
+        config.check(dataclasses.replace(settings, cors_origins=origins))

@@ -252,3 +252,18 @@ async def test_the_list_shows_who_saw_the_site_as_whom(
     [row] = (await browser.json("GET", "/admin/api/impersonations")).json()["items"]
     assert row["target_name"] == "Target" and row["ended_at"] and row["pages"] >= 1
     assert REASON in (await browser.get("/admin/impersonations")).text
+
+
+async def test_an_admin_who_is_banned_meanwhile_changes_nothing_as_the_member(
+    browser: Browser, services: Services
+) -> None:
+    await seen_as(browser, services, "super_admin", writes=True)
+    link = {"url": "https://goats.example/"}
+    assert (await browser.json("POST", "/api/links", link)).status_code == 201
+    await services.db.execute(BANNED)
+    answer = await browser.json("POST", "/api/links", {"url": "https://sheep.example/"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "banned")
+    assert (await browser.get("/links")).status_code == 200
+
+
+BANNED = "UPDATE users SET banned_until = now() + interval '1 day' WHERE role = 'super_admin'"

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from app.domain.platform import identities, oauth_tokens
+from app.domain.platform import identities, oauth_tokens, site_settings
 from app.errors import ServiceDown
 from app.services import Services
 from tests.people import Browser, member
@@ -45,6 +45,23 @@ async def test_an_address_that_the_provider_vouches_for_makes_a_member(
     assert await traveller.is_in() == "ada@example.org"
     account = (await traveller.browser.json("GET", "/api/settings/account")).json()
     assert account["name"] == "Ada Berg"
+
+
+CLOSED = "INSERT INTO site_settings (key, value) VALUES ('sign_up', '\"closed\"')"
+
+
+async def test_a_closed_site_takes_no_new_members_from_a_provider_either(
+    traveller: Traveller, services: Services
+) -> None:
+    await traveller.go("google")
+    traveller.browser.sign_out()
+    await services.db.execute(CLOSED)
+    await site_settings.refresh(services)
+    answer = await traveller.in_json("google", "ben")
+    assert (answer.status_code, answer.json()["code"]) == (403, "sign_up_closed")
+    assert await services.db.fetchval("SELECT count(*) FROM users") == 1
+    await traveller.go("google")
+    assert await traveller.is_in() == "ada@example.org"
 
 
 @pytest.mark.parametrize("name", ["google", "apple"])

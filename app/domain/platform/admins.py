@@ -2,13 +2,11 @@
 
 import secrets
 
-from app.domain.platform import mail
+from app.domain.platform import mail, sessions, super_admins
 from app.domain.platform.readers import token_hash
 from app.domain.platform.sign_ins import ENTER, WELCOMES, checked_address, link_of
 from app.errors import Forbidden, SignInNeeded
 from app.services import Services
-
-FIRST_ADMIN_LOCK = 714
 
 # An admin who existed counts too: the log of roles is kept for good.
 HAS_ADMIN = """
@@ -49,7 +47,7 @@ async def by_link(services: Services, token: str, email: str) -> int:
     """Make the first admin by the printed link; answer the member's id. Raises SignInNeeded, Forbidden, Invalid."""
     address = checked_address(email)
     async with services.tx() as tx:
-        await lock(tx)
+        await super_admins.lock(tx)
         if await tx.db.fetchval(USE_LINK, token_hash(token)) is None:
             raise SignInNeeded(
                 "This link was used or is too old. Start Village again for a new one.",
@@ -61,7 +59,7 @@ async def by_link(services: Services, token: str, email: str) -> int:
 async def by_token(services: Services, token: str, email: str) -> int:
     """Make the first admin by BOOTSTRAP_TOKEN, and send a letter to prove the address. Raises Forbidden, Invalid."""
     async with services.tx() as tx:
-        await lock(tx)
+        await super_admins.lock(tx)
         if await exists(tx):
             raise Forbidden("This site has its first admin already.", code="bootstrapped")
         right = services.settings.bootstrap_token
@@ -71,11 +69,6 @@ async def by_token(services: Services, token: str, email: str) -> int:
         user_id = await make(tx, address, "bootstrap token")
         await prove(tx, address, user_id)
         return user_id
-
-
-async def lock(services: Services) -> None:
-    """One maker at a time; the second sees what the first did."""
-    await services.db.execute("SELECT pg_advisory_xact_lock($1)", FIRST_ADMIN_LOCK)
 
 
 MAKE = "UPDATE users SET role = 'super_admin', role_at = now() WHERE id = $1"
@@ -94,6 +87,7 @@ async def make(services: Services, address: str, how: str) -> int:
         for welcome in WELCOMES:
             await welcome(services, row["id"])
     await services.db.execute(MAKE, row["id"])
+    await services.db.execute(sessions.SHORTEN, row["id"])
     await services.db.execute(AUDIT, row["id"], how)
     return int(row["id"])
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from app.domain.platform import audit
+from app.domain.platform import audit, super_admins
 from app.domain.platform.readers import Reader
 from app.errors import Conflict, Invalid, NotFound
 from app.services import Services
@@ -133,11 +133,17 @@ async def ban_member(
     """Let the member feel it with their next request. Raises Invalid, NotFound, Conflict."""
     if who is not None and who.id == user_id:
         raise Invalid("Nobody bans themselves.", errors={"user_id": "This is you."})
+    may_ban_admins = who is not None and "manage_roles" in who.permissions
+    if may_ban_admins:
+        # Of two who ban each other at once the second finds that the first did.
+        await super_admins.lock(services)
     role: Any = await services.db.fetchrow(BAN_MEMBER, user_id, ends_at, reason)
     if role is None:
         raise NotFound("There is no member of that number.")
-    if role["role"] is not None and not (who and "manage_roles" in who.permissions):
+    if role["role"] is not None and not may_ban_admins:
         raise Conflict("Admins are not banned. Take the role away first.", code="is_admin")
+    if role["role"] == "super_admin":
+        await super_admins.keep_one(services)
 
 
 LIFT = f"""

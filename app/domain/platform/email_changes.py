@@ -26,11 +26,16 @@ async def ask(services: Services, who: Reader, email: str) -> str:
         raise Invalid(sentence, errors={"email": sentence})
     await rate_limits.spend(services, who, "login_address", subject=address)
     async with services.tx() as tx:
-        await tx.db.execute(VOID, who.id)
+        await call_off(tx, who.id)
         token, _ = await proofs.add(tx, "change_address", address, minutes=MINUTES, user_id=who.id)
         link = proofs.link_of(services, token)
         await mail.send(tx, "verify_address", address, user_id=who.id, link=link)
     return address
+
+
+async def call_off(services: Services, user_id: int) -> None:
+    """Let no letter change this member's address any more."""
+    await services.db.execute(VOID, user_id)
 
 
 CHANGE = """

@@ -183,6 +183,8 @@ async def seen_as(services: Services, who: Reader) -> Reader:
         name=name_of(row),
         email=row["email"],
         permissions=permissions.of(None),
+        # The member has no ban; one of the admin holds in the member's name too.
+        banned_until=who.banned_until,
         time_zone=row["time_zone"],
         preferences=row["doc"] or {},
         session_id=who.session_id,

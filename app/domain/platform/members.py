@@ -46,16 +46,14 @@ async def member_of(services: Services, address: str) -> int:
         if row["closed_at"] is not None:
             raise Forbidden("This account is closed.", code="closed")
         if row["is_new"]:
-            if site_settings.of(tx).sign_up == "closed":
-                # The row goes with the transaction; until here known and unknown addresses are treated alike.
-                raise Forbidden(
-                    "This site takes no new members at the moment.", code="sign_up_closed"
-                )
             await welcome(tx, row["id"])
         return int(row["id"])
 
 
 async def welcome(services: Services, user_id: int) -> None:
-    """Do what other chapters do for a new member."""
+    """Do what other chapters do for a new member. Raises Forbidden where the site takes none."""
+    if site_settings.of(services).sign_up == "closed":
+        # The row goes with the transaction; until here known and unknown addresses are treated alike.
+        raise Forbidden("This site takes no new members at the moment.", code="sign_up_closed")
     for act in WELCOMES:
         await act(services, user_id)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.domain.platform import agents, audit, mail, proofs, sessions
+from app.domain.platform import agents, audit, email_changes, mail, proofs, sessions
 from app.domain.platform.readers import Reader, token_hash
 from app.services import Services
 
@@ -65,4 +65,6 @@ async def refuse(services: Services, token: str) -> None:
     async with services.tx() as tx:
         row = await proofs.by_link(tx, token, "not_me")
         await tx.db.execute(END_ALL, row["user_id"])
-        await proofs.void(tx, row["email"], "sign_in", "step_up", "change_address")
+        await proofs.void(tx, row["email"], "sign_in", "step_up")
+        # A change of address that the stranger asked for waits in a mailbox of theirs.
+        await email_changes.call_off(tx, row["user_id"])

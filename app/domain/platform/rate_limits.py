@@ -119,7 +119,8 @@ def subjects(who: Reader | None, action: str, caller: str) -> list[Subject]:
     address = Subject(None, bans.subject_of(caller) or None)
     if who is None or who.kind == "visitor":
         return [address]
-    person = Subject(who.id, None)
+    # An admin who sees the site as a member spends their own, and breaks no rule in the member's name.
+    person = Subject(who.impersonator_id or who.id, None)
     return [person, address] if action in STARRED and caller else [person]
 
 

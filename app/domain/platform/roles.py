@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from app.domain.platform import admins, audit, mail, permissions
+from app.domain.platform import audit, mail, permissions, sessions, super_admins
 from app.domain.platform.readers import Reader
-from app.errors import Conflict, Forbidden, NotFound
+from app.errors import Forbidden, NotFound
 from app.services import Services
 
 Reason = Annotated[str, Meta(min_length=1, max_length=500)]
@@ -96,7 +96,7 @@ async def begin(services: Services, who: Reader, user_id: int) -> Holder:
     """
     if user_id == who.id:
         raise Forbidden("Nobody changes their own rights. Ask another admin.", code="own_rights")
-    await admins.lock(services)
+    await super_admins.lock(services)
     # What the session told may have been taken away while this request waited for the lock.
     if "manage_roles" not in (await holder(services, who.id)).permissions:
         raise Forbidden("Your role does not allow this.")
@@ -104,10 +104,6 @@ async def begin(services: Services, who: Reader, user_id: int) -> Holder:
 
 
 CHANGE = "UPDATE users SET role = $2, role_by = $3, role_at = now() WHERE id = $1"
-# A session opened as a member would outlast what an admin's may last.
-SHORTEN = """
-UPDATE sessions SET ends_at = least(ends_at, now() + interval '24 hours') WHERE user_id = $1 AND ended_at IS NULL
-"""
 END_GRANTS = "UPDATE admin_grants SET ended_at = now() WHERE user_id = $1 AND ended_at IS NULL"
 
 
@@ -120,28 +116,11 @@ async def change(
         if before.role == role:
             return before
         await tx.db.execute(CHANGE, user_id, role, who.id)
-        await tx.db.execute(SHORTEN if role else END_GRANTS, user_id)
-        await keep_one(tx)
+        await tx.db.execute(sessions.SHORTEN if role else END_GRANTS, user_id)
+        await super_admins.keep_one(tx)
         after = await holder(tx, user_id)
         await write_down(tx, who, "role.changed", reason, before, after)
         return after
-
-
-LEFT = """
-SELECT EXISTS (
-    SELECT FROM users WHERE role = 'super_admin' AND kind = 'member' AND closed_at IS NULL
-      AND (banned_until IS NULL OR banned_until <= now())
-)
-"""
-
-
-async def keep_one(services: Services) -> None:
-    """Refuse a change that would leave the site without a super_admin. Raises Conflict."""
-    if not await services.db.fetchval(LEFT):
-        raise Conflict(
-            "This is the last super_admin. Give somebody else that role first.",
-            code="last_super_admin",
-        )
 
 
 async def write_down(

@@ -92,6 +92,12 @@ async def end_others(services: Services, who: Reader) -> None:
     await services.db.execute(END_OTHERS, who.id, who.session_id)
 
 
+# A session opened as a member would outlast what an admin's may last.
+SHORTEN = """
+UPDATE sessions SET ends_at = least(ends_at, now() + interval '24 hours') WHERE user_id = $1 AND ended_at IS NULL
+"""
+
+
 END_OTHER_KEYS = """
 WITH ended AS (
     UPDATE sessions SET ended_at = now(), ended_why = 'new_secret' WHERE ended_at IS NULL AND key_print <> $1

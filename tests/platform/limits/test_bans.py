@@ -254,3 +254,32 @@ async def test_nobody_bans_themselves_or_an_admin(alone: Services) -> None:
     for user_id, problem in ((admin.id, Invalid), (other.id, Conflict), (-1, NotFound)):
         with pytest.raises(problem):
             await bans.add(alone, admin, user_id=user_id, reason="Why not.", ends_at=end)
+
+
+async def test_the_last_super_admin_is_not_banned_by_number(
+    browser: Browser, services: Services
+) -> None:
+    last = await member(services, "last@example.org", role="super_admin")
+    ops = await member(services, "ops@example.org", role="ops")
+    await services.db.execute(GRANTED, ops.id)
+    await browser.sign_in(ops)
+    wish = {"user_id": last.id, "reason": "A coup.", "hours": 1}
+    answer = await browser.json("POST", "/admin/api/bans", wish)
+    assert (answer.status_code, answer.json()["code"]) == (409, "last_super_admin")
+    await member(services, "second@example.org", role="super_admin")
+    assert (await browser.json("POST", "/admin/api/bans", wish)).status_code == 201
+
+
+GRANTED = (
+    "INSERT INTO admin_grants (user_id, permission, reason) VALUES ($1, 'manage_roles', 'A test')"
+)
+
+
+async def test_a_banned_member_may_look_with_head_as_with_get(
+    browser: Browser, services: Services
+) -> None:
+    who = await member(services)
+    await services.db.execute("UPDATE users SET banned_until = now() + interval '1 day'")
+    await browser.sign_in(who)
+    assert (await browser.ask("HEAD", "/news")).status_code == 200
+    assert (await browser.ask("DELETE", "/links/1")).status_code == 403

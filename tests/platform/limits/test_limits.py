@@ -10,6 +10,7 @@ import pytest
 from app.domain.platform import limiters, rate_limits, rate_violations
 from app.domain.platform.limiters import Limit, Limiter
 from app.domain.platform.rate_limits import OverLimit
+from app.domain.platform.readers import Reader
 from app.errors import Forbidden, ServiceDown, SignInNeeded
 from app.services import Services
 from tests.conftest import client_on
@@ -250,3 +251,21 @@ async def test_visitors_are_told_to_sign_in_where_an_act_is_for_members(caller: 
     )
     assert answer.status_code == 401
     assert answer.json()["code"] == "sign_in_needed"
+
+
+async def test_an_admin_who_sees_the_site_as_a_member_spends_their_own(alone: Services) -> None:
+    tightened(alone, search=3)
+    seen = Reader(id=7, kind="member", impersonator_id=1)
+    assert await spent(alone, seen, "search", 5, caller=HERE) == 3
+    assert {subject.user_id for subject, _, _ in alone.memory["limits"].violations} == {1}
+    assert await spent(alone, Reader(id=7, kind="member"), "search", 5, caller=HERE) == 3
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/nowhere"), ("OPTIONS", "/news")])
+async def test_what_finds_no_endpoint_is_counted_as_a_page(
+    limited: Services, caller: Browser, method: str, path: str
+) -> None:
+    tightened(limited, page=3)
+    answers = [await caller.ask(method, path) for _ in range(5)]
+    missed = 404 if method == "GET" else 405
+    assert [answer.status_code for answer in answers] == [missed] * 3 + [429] * 2

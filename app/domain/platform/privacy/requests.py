@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from app.domain.platform import admins, mail, roles
+from app.domain.platform import mail, super_admins
 from app.domain.platform.privacy import erasures
 from app.domain.platform.privacy.histories import Request, request_of
 from app.domain.platform.readers import Reader, token_hash
@@ -146,12 +146,12 @@ END_TOKENS = "UPDATE api_tokens SET revoked_at = now() WHERE user_id = $1 AND re
 
 async def close(tx: Services, user_id: int) -> None:
     """Sign a person out everywhere and hide them. Raises NotFound, and Conflict for the last super_admin."""
-    await admins.lock(tx)
+    await super_admins.lock(tx)
     row = await tx.db.fetchrow(CLOSE, user_id)
     if row is None:
         raise NotFound("There is no such member.")
     if row["role"] is not None:
-        await roles.keep_one(tx)
+        await super_admins.keep_one(tx)
     await tx.db.execute(END_SESSIONS, user_id)
     await tx.db.execute(END_TOKENS, user_id)
     await erasures.tell_gone(tx, user_id)
