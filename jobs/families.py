@@ -197,6 +197,9 @@ class Family:
         """Begin a task for each claimed job."""
         for job in jobs:
             run = Run(self.worker.engine, self.worker.holder, job, self.worker.types[job.job_type])
+            if (older := self.runs.get(job.id)) is not None:
+                # Cancelled, made to run again and claimed here before its heartbeat missed it.
+                older.stop("lost")
             self.runs[job.id] = run
             run.task = asyncio.create_task(self.carry(run))
 
@@ -211,8 +214,8 @@ class Family:
             elif run.why != "stopped":
                 log.warning("job given up", job_id=run.id, why=run.why or "not ours any more")
         finally:
-            if run.why != "stopped":
-                self.runs.pop(run.id, None)
+            if run.why != "stopped" and self.runs.get(run.id) is run:
+                del self.runs[run.id]
             self.wake.set()
 
     async def finish(self) -> None:
@@ -223,7 +226,7 @@ class Family:
         try:
             ours = {ending.job.id for ending in batch if ending.recorded}
             if unrecorded:
-                ours |= await running.finish(self.worker.engine, self.worker.holder, unrecorded)
+                ours |= await self.write_ends(unrecorded)
         except ServiceDown:
             self.endings = batch + self.endings
             self.finish_at = time.monotonic() + self.worker.pause_seconds
@@ -243,6 +246,28 @@ class Family:
                 dead.append((job.id, job.job_type, job.queue, ending.error))
         if dead:
             self.worker.tell_of_dead(dead)
+
+    async def write_ends(self, ends: list[Ending]) -> set[int]:
+        """Write ends in one statement, or each alone where one of them cannot be written. Raises ServiceDown.
+
+        What cannot be written at all is left to its lease: the sweeper takes it up.
+        """
+        engine, holder = self.worker.engine, self.worker.holder
+        try:
+            return await running.finish(engine, holder, ends)
+        except ServiceDown:
+            raise
+        except Exception:
+            log.exception("ends not written together", job_ids=[ending.job.id for ending in ends])
+        ours: set[int] = set()
+        for ending in ends:
+            try:
+                ours |= await running.finish(engine, holder, [ending])
+            except ServiceDown:
+                raise
+            except Exception:
+                log.exception("end not written", job_id=ending.job.id)
+        return ours
 
     def tell(self, ending: Ending) -> None:
         """Write the attempt's one line of log."""

@@ -22,6 +22,10 @@ class NotOurs(Exception):
     """The job was given to somebody else, or cancelled: nothing of this attempt may be written."""
 
 
+# Whoever asks for more patience than a day is wrong or lies.
+LONGEST_WAIT = 86_400.0
+
+
 class Run:
     """One attempt. A job finds it as `services.job`."""
 
@@ -132,5 +136,5 @@ class Run:
         """The end of an attempt that may be made again, unless it was the last."""
         if self.job.attempt >= self.job.max_attempts:
             return Ending(self.job, "dead", self.run_ms(), error)
-        delay = max(running.retry_delay(self.job.attempt), retry_after)
+        delay = max(running.retry_delay(self.job.attempt), min(retry_after, LONGEST_WAIT))
         return Ending(self.job, "retry", self.run_ms(), error, delay)

@@ -127,7 +127,8 @@ class Village:
         """Ask all of them to stop at once, then wait for each."""
         for child in self.children.values():
             child.ask_to_stop()
-        end = time.monotonic() + 6
+        # A worker has 25 s for the jobs that run (chapter 10 rule 110), and some to give the others back.
+        end = time.monotonic() + 33
         for child in self.children.values():
             child.stop(max(0.1, end - time.monotonic()))
 

@@ -18,6 +18,10 @@ Params = Mapping[str, str | int | float]
 WORTH_A_RETRY = frozenset({"unreachable", "http_500", "http_502", "http_503", "http_504"})
 
 
+# Seconds; a source that asks for more is tried again tomorrow.
+LONGEST_WAIT = 86_400.0
+
+
 class Door:
     """Asks one service with GET. Without a client it opens its own, which `close` closes."""
 
@@ -91,4 +95,4 @@ def _down(code: str, retry_after: float | None = None) -> ServiceDown:
 
 
 def _wait(said: str) -> float | None:
-    return float(said) if said.isdecimal() else None
+    return min(float(said), LONGEST_WAIT) if said.isdecimal() and len(said) < 12 else None

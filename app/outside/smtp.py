@@ -104,7 +104,7 @@ class Mailer:
                     await client.rcpt(recipient)
                 under_way = True
                 reply = await client.data(_flat(message))
-                return f"{reply.code} {reply.message}"
+                return _readable(f"{reply.code} {reply.message}")
         except SMTPResponseException as said:
             # What is no reply at all comes with a code below those of replies.
             if said.code < 200:
@@ -139,7 +139,12 @@ def _about_us(said: SMTPResponseException) -> bool:
 
 
 def _reply(said: SMTPResponseException) -> str:
-    return f"{said.code} {said.message}"
+    return _readable(f"{said.code} {said.message}")
+
+
+def _readable(reply: str) -> str:
+    # Bytes that are no UTF-8 come as halves of pairs, which no database keeps.
+    return reply.encode("utf-8", "replace").decode().replace("\0", "")
 
 
 def _addresses(message: EmailMessage, *headers: str) -> list[str]:

@@ -57,6 +57,38 @@ async def test_a_failed_attempt_is_tried_again_within_its_range(ledger: Services
     assert await ledger.db.fetchval(OUTCOMES, job_id) == ["retry"]
 
 
+async def test_an_unreadable_error_ends_neither_the_worker_nor_its_neighbours(
+    ledger: Services,
+) -> None:
+    async with working(ledger, DEFAULT=5):
+        bad = await enqueue(ledger, "fail_unreadably", 1)
+        while not (row := await job_row(ledger, bad))["last_error"]:
+            await asyncio.sleep(0.02)
+        assert row["last_error"] == "RuntimeError: half ? and  nothing"
+        await until_status(ledger, await enqueue(ledger, "note_call", 8), "done")
+
+
+# Stands for whatever PostgreSQL refuses of one row: a deadlock, a full disk, a text it cannot keep.
+REFUSED = """
+CREATE FUNCTION refuse_end() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not this one'; END $$;
+CREATE TRIGGER refuses BEFORE UPDATE ON delayed_jobs FOR EACH ROW
+WHEN (NEW.job_type = 'fail_always' AND OLD.status = 'running') EXECUTE FUNCTION refuse_end();
+"""
+
+
+async def test_an_end_that_cannot_be_written_takes_no_other_with_it(ledger: Services) -> None:
+    await ledger.db.execute(REFUSED)
+    try:
+        async with working(ledger, DEFAULT=5):
+            await enqueue(ledger, "fail_always", 1)
+            await until_status(ledger, await enqueue(ledger, "note_call", 9), "done")
+            while 1 not in calls:
+                await asyncio.sleep(0.02)
+            await until_status(ledger, await enqueue(ledger, "note_call", 10), "done")
+    finally:
+        await ledger.db.execute("DROP FUNCTION refuse_end CASCADE")
+
+
 async def test_after_the_last_attempt_a_job_is_dead(ledger: Services) -> None:
     async with working(ledger, DEFAULT=5):
         job_id = await enqueue(ledger, "fail_always", 1, max_attempts=1)

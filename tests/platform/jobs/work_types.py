@@ -42,6 +42,12 @@ async def fail_always(services: Services, number: int) -> None:
     raise RuntimeError("no luck")
 
 
+@TYPES.job(queue="DEFAULT", attempts=3)
+async def fail_unreadably(services: Services, number: int) -> None:
+    """Fail with a text that PostgreSQL keeps no copy of."""
+    raise RuntimeError("half \ud800 and \0 nothing")
+
+
 @TYPES.job(queue="DEFAULT")
 async def refuse(services: Services, how: str) -> None:
     """End as asked."""

@@ -179,6 +179,13 @@ SELECT id FROM marked
 """
 
 
+def storable(error: str | None) -> str | None:
+    """An error's text as PostgreSQL can keep it: no zero sign, no half of a pair, and not for ever."""
+    if error is None:
+        return None
+    return error.encode("utf-8", "replace").decode().replace("\0", "")[:ERROR_CHARACTERS]
+
+
 async def finish(services: Services, holder: str, endings: Sequence[Ending]) -> set[int]:
     """End attempts in one statement; return the ids that were ours to end. Raises ServiceDown."""
     rows = await services.db.fetch(
@@ -187,7 +194,7 @@ async def finish(services: Services, holder: str, endings: Sequence[Ending]) -> 
         [ending.job.id for ending in endings],
         [ending.job.attempt for ending in endings],
         [ending.outcome for ending in endings],
-        [ending.error and ending.error[:ERROR_CHARACTERS] for ending in endings],
+        [storable(ending.error) for ending in endings],
         [ending.delay for ending in endings],
         [ending.until for ending in endings],
         [ending.job.started_at for ending in endings],

@@ -86,6 +86,11 @@ async def sweep(services: Services) -> None:
                 await part(services)
         except TimeoutError:
             log.warning("sweeper part took too long", part=part.__name__)
+        except ServiceDown:
+            raise
+        # One part that fails must not keep the others from their work.
+        except Exception:
+            log.exception("sweeper part failed", part=part.__name__)
     await counts.beat(services, "sweeper")
 
 
