@@ -11,7 +11,7 @@ import orjson
 from app.config import Settings
 from app.errors import ServiceDown
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 ROOT = Path(__file__).resolve().parent.parent
 
 # What a connection says when the server behind it goes. InternalClientError: asyncpg met the server's farewell between

@@ -53,7 +53,7 @@ class Services:
     # Where the request came from, for the audit log: address and agent; on a command line kind and caller.
     origin: Mapping[str, str] = dataclasses.field(default_factory=dict)
     # What this process keeps in memory of the database, by name (app/domain/platform/memories.py).
-    memory: dict[str, Any] = dataclasses.field(default_factory=dict)
+    memory: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
 
     @contextlib.asynccontextmanager
     async def held(self) -> AsyncIterator["Services"]:
@@ -74,6 +74,9 @@ class Services:
                     yield inner
                     if ends_job and self.job is not None:
                         await self.job.end(inner)
+                    elif self.job is not None:
+                        # An attempt that has lost its job commits nothing more (jobs/runs.py).
+                        self.job.check()
             except LOST as error:
                 if not is_away(error):
                     raise

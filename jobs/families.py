@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+import asyncpg
 import structlog
 
 from app.domain.platform.jobs import controls, endings, relay, running
@@ -22,6 +23,8 @@ LOOK_SECONDS = {"HIGH": 5.0, "DEFAULT": 10.0, "SCREENSHOT": 10.0, "LOW": 30.0, "
 FIRST_FAMILIES = ("HIGH", "DEFAULT")
 LAST_FAMILIES = ("LOW", "BULK")
 PATIENCE_SECONDS = 2.0
+# Told of each change, a family reads the brakes at once; for a word that got lost it looks by itself.
+BRAKES_SECONDS = 30.0
 # With a limit on slots or rate, due jobs are counted and claimed from PostgreSQL at this pace.
 COUNTED_LOOK_SECONDS = 1.0
 # After a sign of work the fast lane is polled at ARQ's full pace for so long.
@@ -49,7 +52,7 @@ class Family:
         self.full_since: float | None = None
         self.limited = False
         self.brakes: list[controls.Brake] = []
-        self.brakes_read = False
+        self.brakes_due = 0.0
         self.lane_away = not worker.has_lane
         self.finish_at: float | None = None
         self.run_seconds = 0.0
@@ -105,7 +108,7 @@ class Family:
 
     def read_brakes(self) -> None:
         """The brakes have changed: read them before the next claim."""
-        self.brakes_read = False
+        self.brakes_due = 0.0
         self.look_at = 0.0
         self.wake.set()
 
@@ -120,7 +123,8 @@ class Family:
                     await self.claim()
                 elif not self.runs and not self.endings:
                     return
-            except ServiceDown:
+            except (ServiceDown, asyncpg.TransactionRollbackError):
+                # PostgreSQL is away, or chose this statement to end a deadlock: nothing of it happened.
                 await asyncio.sleep(self.worker.pause_seconds)
                 self.wake.set()
 
@@ -149,22 +153,39 @@ class Family:
 
     async def claim(self) -> None:
         """Fill the free slots: from hints, and from PostgreSQL when it is time to look."""
-        if not self.brakes_read:
-            self.brakes = await controls.brakes(self.worker.engine, self.queue)
-            self.limited = any(brake.slots or brake.per_minute for brake in self.brakes)
-            self.brakes_read = True
+        if time.monotonic() >= self.brakes_due:
+            await self.refresh_brakes()
         if self.worker.must_yield(self):
             self.look_at = time.monotonic() + PATIENCE_SECONDS / 4
             return
+        if self.limited and self.must_look:
+            # Types with a limit get no hints: a lane full of lesser jobs must not keep all slots from an urgent one.
+            await self.claim_due()
         if self.free > 0 and self.hints:
             await self.claim_hinted()
-        if self.free > 0 and time.monotonic() >= self.look_at:
+        if self.must_look:
             await self.claim_due()
         if self.hints and self.free > 0:
             self.wake.set()
 
+    @property
+    def must_look(self) -> bool:
+        """Whether it is time to look at PostgreSQL, with a slot to fill."""
+        return self.free > 0 and time.monotonic() >= self.look_at
+
+    async def refresh_brakes(self) -> None:
+        """Read the brakes; a change that is told meanwhile makes them be read again."""
+        self.brakes_due = time.monotonic() + BRAKES_SECONDS
+        try:
+            self.brakes = await controls.brakes(self.worker.engine, self.queue)
+        except ServiceDown:
+            self.brakes_due = 0.0
+            raise
+        self.limited = any(brake.slots or brake.per_minute for brake in self.brakes)
+
     async def claim_hinted(self) -> None:
         """Claim the first hints, as many as slots are free; what may not start is given back to the relay."""
+        asked_at = time.monotonic()
         hints = list(self.hints.items())[: self.free]
         ids = [job_id for job_id, _since in hints]
         jobs = await running.claim(
@@ -172,7 +193,7 @@ class Family:
         )
         for job_id in ids:
             self.hints.pop(job_id, None)
-        self.start(jobs)
+        self.start(jobs, asked_at)
         self.worker.taken(self.queue, ids)
         if len(jobs) < len(ids):
             started = {job.id for job in jobs}
@@ -181,22 +202,25 @@ class Family:
 
     async def claim_due(self) -> None:
         """Claim the first due jobs; while all slots fill up this way, look again as soon as one is free."""
+        asked_at = time.monotonic()
         free = self.free
         claim = controls.claim_within if self.limited else running.claim_due
         jobs = await claim(
             self.worker.engine, self.worker.holder, self.queue, free, self.worker.types
         )
-        self.start(jobs)
+        self.start(jobs, asked_at)
         self.worker.taken(self.queue, [job.id for job in jobs])
         more = self.lane_away and len(jobs) == free
         self.full_since = (self.full_since or time.monotonic()) if more else None
         pause = COUNTED_LOOK_SECONDS if self.limited else LOOK_SECONDS[self.queue]
         self.look_at = 0.0 if more else time.monotonic() + pause
 
-    def start(self, jobs: list[Claimed]) -> None:
+    def start(self, jobs: list[Claimed], asked_at: float) -> None:
         """Begin a task for each claimed job."""
+        worker = self.worker
         for job in jobs:
-            run = Run(self.worker.engine, self.worker.holder, job, self.worker.types[job.job_type])
+            kind = worker.types[job.job_type]
+            run = Run(worker.services, worker.engine, worker.holder, job, kind, asked_at)
             if (older := self.runs.get(job.id)) is not None:
                 # Cancelled, made to run again and claimed here before its heartbeat missed it.
                 older.stop("lost")
@@ -205,6 +229,7 @@ class Family:
 
     async def carry(self, run: Run) -> None:
         """Carry one job out and leave its end for the next batch."""
+        ending = None
         try:
             ending = await run.carry_out()
             if ending is not None:
@@ -214,7 +239,8 @@ class Family:
             elif run.why != "stopped":
                 log.warning("job given up", job_id=run.id, why=run.why or "not ours any more")
         finally:
-            if run.why != "stopped" and self.runs.get(run.id) is run:
+            # What was stopped without an end stays until it is given back.
+            if (ending is not None or run.why != "stopped") and self.runs.get(run.id) is run:
                 del self.runs[run.id]
             self.wake.set()
 

@@ -50,18 +50,28 @@ class Heartbeat(threading.Thread):
         services: Services | None = None
         while not self.ending.is_set():
             began = time.monotonic()
-            self.look_at_time()
-            try:
-                if services is None or services.db.connection.is_closed():
-                    services = await self.connected()
-                async with asyncio.timeout(5):
-                    await self.beat(services)
-            except (*AWAY, ServiceDown):
-                log.warning("heartbeat waits", why="database away")
-                services = None
+            services = await self.go_round(services)
             await asyncio.sleep(max(0.05, ROUND_SECONDS - (time.monotonic() - began)))
         if services is not None:
             await self.close(services)
+
+    async def go_round(self, services: Services | None) -> Services | None:
+        """Look at the time and beat once; return the connection that answered, None when there is none."""
+        try:
+            self.look_at_time()
+            if services is None or services.db.connection.is_closed():
+                services = await self.connected()
+            async with asyncio.timeout(5):
+                await self.beat(services)
+            return services
+        except (*AWAY, ServiceDown):
+            log.warning("heartbeat waits", why="database away")
+        # Whatever else goes wrong must not end the thread that keeps all leases.
+        except Exception:
+            log.exception("heartbeat missed")
+        if services is not None:
+            services.db.connection.terminate()
+        return None
 
     async def connected(self) -> Services:
         """Services on a connection of this thread's loop."""
@@ -81,22 +91,26 @@ class Heartbeat(threading.Thread):
                 await beats.leave(services, self.worker.holder)
                 await services.db.connection.close()
         except (*AWAY, ServiceDown):
-            return
+            services.db.connection.terminate()
 
     def look_at_time(self) -> None:
         """Stop what ran over its time-out or lost its lease; end the process when a job does not stop."""
         now = time.monotonic()
         for run in self.worker.runs():
-            over = now - run.started - run.kind.timeout
-            if over > 0:
-                self.stop(run, "time-out")
-            elif now > run.lease_ends:
+            if now > run.lease_ends:
                 self.stop(run, "lost")
-            if over > STUCK_SECONDS:
-                self.exit_stuck(run)
+            elif now > run.must_end:
+                self.stop(run, "time-out")
+            if now > run.must_end:
+                # Counted from when it was told: after a time in which the process was frozen, it has heard nothing yet.
+                run.over_since = run.over_since or now
+                if now > run.over_since + STUCK_SECONDS:
+                    self.exit_stuck(run)
 
     def stop(self, run: Run, why: str) -> None:
-        """Cancel a run in the worker's loop."""
+        """Cancel a run in the worker's loop; one that is lost writes nothing from this moment on."""
+        if why == "lost":
+            run.fence()
         if run.why is None:
             self.worker.loop.call_soon_threadsafe(run.stop, why)
 
@@ -127,20 +141,33 @@ class Heartbeat(threading.Thread):
     def exit_stuck(self, run: Run) -> None:
         """End the process: this job neither ends nor lets itself be cancelled."""
         log.error("job stuck", job_id=run.job.id, job_type=run.job.job_type, exit=STUCK_EXIT)
-        threading.Thread(target=self.save_others, args=(run,), daemon=True).start()
+        threading.Thread(target=self.save_others, daemon=True).start()
         time.sleep(3)
         os._exit(STUCK_EXIT)
 
-    def save_others(self, stuck: Run) -> None:
-        """Write the end of the stuck attempt, and give the others back."""
-        asyncio.run(self.give_back(stuck))
+    def save_others(self) -> None:
+        """Claim nothing any more, and leave PostgreSQL in order."""
+        self.worker.loop.call_soon_threadsafe(self.worker.stopping.set)
+        asyncio.run(self.give_back())
 
-    async def give_back(self, stuck: Run) -> None:
-        """One last look at PostgreSQL before the process ends."""
+    async def give_back(self) -> None:
+        """Write the end of attempts that are over their time, and give the others back, before the process ends.
+
+        The loop may live while it waits for the stuck job, so each run is fenced first: from then on it commits
+        nothing, whoever has its job by now.
+        """
+        runs = self.worker.runs()
+        for run in runs:
+            run.fence()
+        over = [run for run in runs if time.monotonic() > run.must_end]
+        others = [run for run in runs if run not in over]
+        for run in others:
+            self.stop(run, "stopped")
         services = await self.connected()
-        ending = stuck.failed(
-            f"Did not stop {STUCK_SECONDS:g} s after its time-out of {stuck.kind.timeout:g} s."
-        )
-        await running.finish(services, self.worker.holder, [ending])
-        others = [run.job.id for run in self.worker.runs() if run is not stuck]
-        await running.give_back(services, self.worker.holder, others)
+        await running.give_back(services, self.worker.holder, [run.id for run in others])
+        ends = [
+            run.failed(f"Did not stop after its time-out of {run.kind.timeout:g} s.")
+            for run in over
+        ]
+        await running.finish(services, self.worker.holder, ends)
+        await services.db.connection.close()

@@ -8,5 +8,5 @@ REGISTRY = Registry()
 job = REGISTRY.job
 
 # The files import `job` from here, so they are read after it is there.
-for name in ("platform", "homepage"):
+for name in ("platform", "ai", "homepage"):
     importlib.import_module(f"jobs.{name}")

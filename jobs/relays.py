@@ -1,6 +1,7 @@
 """The relay of one family: one worker at a time brings due jobs from PostgreSQL to the fast lane as bare ids."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -69,6 +70,7 @@ class Relay:
                 self.holds_until = 0.0
             except (RedisError, OSError, TimeoutError):
                 self.worker.lose_lane(self.queue)
+                await self.hand_over()
                 await asyncio.sleep(hints.RECONNECT_SECONDS)
             await self.wait()
 
@@ -90,11 +92,22 @@ class Relay:
         self.asked_at = now
         services = self.worker.engine
         ours = await leases.take(services, f"relay:{self.queue}", self.worker.holder, LEASE_SECONDS)
+        if ours and now >= self.holds_until:
+            # What another relay has put there counts too.
+            self.outstanding = dict.fromkeys(await hints.lying(self.redis, self.queue), now)
         self.holds_until = now + LEASE_SECONDS if ours else 0.0
         if ours:
             self.workers, self.slots = await relay.live_slots(services, self.queue)
+            await self.forget_taken()
             await counts.beat(services, "relay")
         return ours
+
+    async def hand_over(self) -> None:
+        """Let the lease end: another worker may reach Redis."""
+        self.holds_until = 0.0
+        with contextlib.suppress(ServiceDown):
+            name = f"relay:{self.queue}"
+            await leases.take(self.worker.engine, name, self.worker.holder, 0.0)
 
     async def bring(self) -> None:
         """Fill the fast lane up with hints of what is due, at most each 20 ms."""
@@ -126,11 +139,21 @@ class Relay:
         return [name for name in self.worker.types if name not in held]
 
     async def forget_taken(self) -> None:
-        """Ask which hints still wait; the others were claimed by other processes, or are due for another hint."""
-        late = time.monotonic() - relay.LOST_SECONDS
+        """Ask which hints still wait; the others were claimed by other processes, or are due for another hint.
+
+        While all slots are busy, hints lie in the fast lane for long. They are no reason for further ones.
+        """
+        if not self.outstanding:
+            return
+        now = time.monotonic()
         waiting = await relay.still_waiting(self.worker.engine, list(self.outstanding))
+        ages = {job_id: now - self.outstanding[job_id] for job_id in waiting}
+        old = [job_id for job_id, age in ages.items() if age > relay.LOST_SECONDS / 2]
+        there = set(await hints.lying(self.redis, self.queue)).intersection(old) if old else set()
+        if there:
+            await relay.keep_hints(self.worker.engine, list(there))
         self.outstanding = {
-            job_id: since
+            job_id: now if job_id in there else since
             for job_id, since in self.outstanding.items()
-            if job_id in waiting and since > late
+            if job_id in there or ages.get(job_id, relay.LOST_SECONDS) < relay.LOST_SECONDS
         }

@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from app.db import Database
 from app.domain.platform.jobs import running
 from app.domain.platform.jobs.running import Claimed, Ending
 from app.domain.platform.jobs.types import JobType
@@ -26,14 +27,36 @@ class NotOurs(Exception):
 LONGEST_WAIT = 86_400.0
 
 
+class RunDatabase(Database):
+    """The database as one attempt sees it: closed once the job is somebody else's."""
+
+    def __init__(self, services: Services, run: "Run") -> None:
+        super().__init__(services.db.pool, services.db.connection, services.db.timeout)
+        self.run = run
+
+    @contextlib.asynccontextmanager
+    async def held(self) -> AsyncIterator[Any]:
+        """One connection for several statements. Raises ServiceDown, NotOurs."""
+        self.run.check()
+        async with super().held() as connection:
+            yield connection
+
+
 class Run:
-    """One attempt. A job finds it as `services.job`."""
+    """One attempt. A job finds it as `services.job`.
+
+    `engine` runs the ledger's statements, `services` those of the job.
+    """
 
     __slots__ = (
+        "engine",
+        "fenced",
         "holder",
         "job",
         "kind",
         "lease_ends",
+        "must_end",
+        "over_since",
         "recorded",
         "services",
         "started",
@@ -41,13 +64,27 @@ class Run:
         "why",
     )
 
-    def __init__(self, services: Services, holder: str, job: Claimed, kind: JobType) -> None:
+    def __init__(
+        self,
+        services: Services,
+        engine: Services,
+        holder: str,
+        job: Claimed,
+        kind: JobType,
+        claimed_at: float,
+    ) -> None:
         self.services = services
+        self.engine = engine
         self.holder = holder
         self.job = job
         self.kind = kind
         self.started = time.monotonic()
-        self.lease_ends = self.started + kind.lease
+        # PostgreSQL counts from the claim, for which we asked before: the lease never ends earlier than we believe.
+        self.lease_ends = claimed_at + kind.lease
+        self.must_end = self.started + kind.timeout
+        # When it was first seen to be over its time-out.
+        self.over_since: float | None = None
+        self.fenced = False
         self.task: asyncio.Task[None] | None = None
         self.why: str | None = None
         self.recorded = False
@@ -68,19 +105,41 @@ class Run:
 
     @contextlib.asynccontextmanager
     async def step(self, name: str) -> AsyncIterator[bool]:
-        """Give True when the step is still to be done; when the block ends well, it is remembered as done."""
-        fresh = not await running.has_taken_effect(self.services, self.job, name)
-        yield fresh
-        if fresh:
-            await running.record_effect(self.services, self.holder, self.job, name)
+        """Give True when the step is still to be done; when the block ends well, it is remembered as done.
+
+        Raises NotOurs when the job was cancelled or lost: before the block, so that nothing happens, or after it;
+        then what happened outside is remembered all the same, for the attempt that holds the job now.
+        """
+        taken, ours = await running.step(self.engine, self.holder, self.job, name)
+        if self.fenced or not ours:
+            raise NotOurs
+        yield not taken
+        if not taken:
+            record = running.record_effect(self.engine, self.holder, self.job, name)
+            # A cancellation that comes now must not make us forget it.
+            if not await asyncio.shield(asyncio.ensure_future(record)):
+                raise NotOurs
 
     async def report(self, progress: Any) -> None:
         """Show how far the job is. Raises NotOurs when it was cancelled or lost."""
-        if not await running.report(self.services, self.holder, self.job, progress):
+        self.check()
+        if not await running.report(self.engine, self.holder, self.job, progress):
+            raise NotOurs
+
+    def fence(self) -> None:
+        """Let this attempt write nothing more: its job is given to somebody else, or was taken. From any thread."""
+        self.fenced = True
+
+    def check(self) -> None:
+        """Raise NotOurs once the job is somebody else's, or may be: a frozen process learns it by its own clock first."""
+        if time.monotonic() > self.lease_ends:
+            self.fence()
+        if self.fenced:
             raise NotOurs
 
     async def end(self, tx: Services) -> None:
         """Mark the job done in the transaction of its effect. Raises NotOurs, which undoes the effect."""
+        self.check()
         ending = Ending(self.job, "ok", self.run_ms())
         if self.id not in await running.finish(tx, self.holder, [ending]):
             raise NotOurs
@@ -91,18 +150,26 @@ class Run:
         return round((time.monotonic() - self.started) * 1000)
 
     def stop(self, why: str) -> None:
-        """Cancel the attempt: `time-out`, `lost` or `stopped`."""
+        """Cancel the attempt: `time-out`, `lost` or `stopped`. After `lost` it writes nothing more."""
+        if why == "lost":
+            self.fence()
         if self.why is None and self.task is not None and not self.task.done():
             self.why = why
             self.task.cancel()
 
     async def carry_out(self) -> Ending | None:
         """Run the job's function; answer how it ended, None when that is no longer ours to say."""
+        ending = await self.attempted()
+        return None if self.fenced and not self.recorded else ending
+
+    async def attempted(self) -> Ending | None:
+        """Run the job's function and judge its end."""
         job = self.job
         structlog.contextvars.bind_contextvars(
             job_id=job.id, job_type=job.job_type, attempt=job.attempt, queue=job.queue, **job.trace
         )
-        services = dataclasses.replace(self.services, job=self, trace=job.trace)
+        database = RunDatabase(self.services, self)
+        services = dataclasses.replace(self.services, db=database, job=self, trace=job.trace)
         try:
             await self.call(services)
         except asyncio.CancelledError:

@@ -171,16 +171,28 @@ class Worker:
         tasks = [run.task for run in rest if run.task is not None]
         if tasks:
             await asyncio.wait(tasks, timeout=2)
+        # What ended all the same is written down as it ended.
+        rest = self.runs()
         unused = [job_id for family in self.families.values() for job_id in family.hints]
+        for run in rest:
+            run.fence()
         try:
             if rest:
                 await running.give_back(self.engine, self.holder, [run.id for run in rest])
+            await self.write_last(families)
             await relay.return_hints(self.engine, unused)
             await leases.release(self.engine, self.holder)
             await self.tally.write(self.engine)
         except ServiceDown:
             log.warning("worker leaves in silence", why="database away")
         await ended(families)
+
+    async def write_last(self, families: list[asyncio.Task[None]]) -> None:
+        """Let families write the ends that have gathered; what they run was given back."""
+        for family in self.families.values():
+            family.runs.clear()
+            family.wake.set()
+        await asyncio.wait(families, timeout=2)
 
     async def listen(self) -> None:
         """Hear from PostgreSQL what is due, on a connection without a pooler."""

@@ -21,9 +21,10 @@ from app.config import Settings
 
 ROOT = Path(__file__).parents[2]
 VAR = ROOT / "var"
-# A worker ends so when it wants to be started anew, see EX_SOFTWARE in sysexits.h.
-START_ME_ANEW = 70
 PATIENCE = 90.0
+# A worker that died is started anew after so many seconds. One that lived for a minute begins with the first of them.
+PAUSES = (0.0, 1.0, 2.0, 5.0, 10.0)
+WELL_AFTER = 60.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -33,6 +34,39 @@ class Stop(BaseException):
 
 class Trouble(Exception):
     """Village cannot start or go on; the sentence says why."""
+
+
+class Restarts:
+    """When a worker that died is started anew, and when that is given up."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.quick = 0
+        self.due: float | None = None
+
+    def begin(self) -> None:
+        """The worker is started now."""
+        self.began, self.due = time.monotonic(), None
+
+    def is_due(self) -> bool:
+        """Say whether the pause is over."""
+        return self.due is not None and time.monotonic() >= self.due
+
+    def plan(self, child: Child, code: int) -> None:
+        """Say how a worker died, and plan when another starts. Raises Trouble when that does not help."""
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
+        self.quick = 0 if time.monotonic() - self.began > WELL_AFTER else self.quick + 1
+        if code == config.MISCONFIGURED:
+            raise Trouble(f"The worker {how}:\n{child.last_words()}")
+        if self.quick > len(PAUSES):
+            raise Trouble(
+                f"The worker {how}, for the {self.quick}th time within a minute of its start, so it is not "
+                f"started again:\n{child.last_words()}"
+            )
+        pause = PAUSES[max(0, self.quick - 1)]
+        self.due = time.monotonic() + pause
+        when = f"in {pause:g} s" if pause else "at once"
+        print(f"  The worker {how}; it is started anew {when}. Its log: {child.log}", flush=True)
 
 
 class Village:
@@ -47,6 +81,7 @@ class Village:
         if settings.public_url == Settings().public_url:
             self.public_url = self.env["PUBLIC_URL"] = f"http://127.0.0.1:{port}"
         self.children: dict[str, Child] = {}
+        self.restarts = Restarts()
 
     def begin(self, word: str, *what: str) -> Child:
         """Begin `python -m app WORD`, which ends by itself; `finish` has what it prints."""
@@ -83,8 +118,10 @@ class Village:
         self.env |= json.loads(line)["env"]
 
     def start_work(self) -> None:
-        """Start the worker."""
-        self.start("worker", "app", "work")
+        """Start the worker, unless it has nothing to work on."""
+        if self.env["JOB_PROCESSING_MODE"].strip().lower() != "off":
+            self.restarts.begin()
+            self.start("worker", "app", "work")
 
     def wait_until_ready(self) -> None:
         """Wait until web says that it is ready. Raises Trouble."""
@@ -111,16 +148,19 @@ class Village:
             print("  All towns and postal codes are loaded by now.\n", flush=True)
 
     def watch(self, places: Child) -> None:
-        """Return never: raise Trouble when one of us dies, start a worker anew that asks for it."""
+        """Return never: raise Trouble when one of us dies; a worker that died is started anew, if that helps."""
         while True:
             for name, child in list(self.children.items()):
                 code = child.process.poll()
-                if code == START_ME_ANEW and name == "worker":
-                    self.start_work()
+                if code is not None and name == "worker":
+                    del self.children[name]
+                    self.restarts.plan(child, code)
                 elif code is not None and child is places:
                     self.tell_of_places(places)
                 elif code is not None:
                     raise Trouble(f"{name} ended with {code}:\n{child.last_words()}")
+            if self.restarts.is_due():
+                self.start_work()
             time.sleep(0.2)
 
     def stop(self) -> None:
@@ -195,9 +235,9 @@ def start_all(village: Village, *, demo: bool) -> str:
     village.keep()
     village.finish(village.begin("migrate"))
     village.start("web", "app", "serve")
-    demo_seeds = ("demo_flags",) if demo else ()
+    demo_seeds = ("demo_flags", "demo_symbols") if demo else ()
     seed, link = (
-        village.begin("seed", "feeds", "buckets", *demo_seeds),
+        village.begin("seed", "feeds", "symbols", "buckets", *demo_seeds),
         village.begin("first-admin-link"),
     )
     village.finish(seed)

@@ -47,6 +47,8 @@ class Children:
         self.wall_seconds = wall_seconds
         self._seats = asyncio.Semaphore(size)
         self._idle: list[_Child] = []
+        self._busy: set[_Child] = set()
+        self._closed = False
 
     async def call(self, request: object) -> object:
         """Return the child's answer to one request. Raises ChildFailed.
@@ -56,6 +58,7 @@ class Children:
         """
         async with self._seats:
             child = await self._child()
+            self._busy.add(child)
             try:
                 async with asyncio.timeout(self.wall_seconds):
                     answer = await child.answer(request, self.cpu_seconds)
@@ -63,27 +66,36 @@ class Children:
                 await child.kill()
                 raise ChildFailed("timeout") from None
             except (EOFError, OSError, msgspec.DecodeError):
-                raise ChildFailed(await child.cause_of_death()) from None
+                cause = await child.cause_of_death()
+                raise ChildFailed("crash" if self._closed else cause) from None
             except BaseException:
                 await child.kill()
                 raise
+            finally:
+                self._busy.discard(child)
             await self._keep(child)
             return answer
 
     async def close(self) -> None:
-        """Kill every idle child."""
-        while self._idle:
-            await self._idle.pop().kill()
+        """Kill every child, one that works too; calls that run or come later fail with `crash`."""
+        self._closed = True
+        for child in [*self._idle, *self._busy]:
+            await child.kill()
+        self._idle.clear()
 
     async def _child(self) -> "_Child":
         while self._idle:
             child = self._idle.pop()
             if child.process.returncode is None:
                 return child
-        return await _born(self.module, self.memory_mb)
+        child = await _born(self.module, self.memory_mb)
+        if self._closed:
+            await child.kill()
+            raise ChildFailed("crash")
+        return child
 
     async def _keep(self, child: "_Child") -> None:
-        if child.calls >= CALLS_A_LIFE:
+        if self._closed or child.calls >= CALLS_A_LIFE:
             await child.kill()
         else:
             self._idle.append(child)

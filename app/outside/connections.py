@@ -4,6 +4,8 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import certifi
 
@@ -15,14 +17,17 @@ Resolve = Callable[[str], Awaitable[list[str]]]
 Connect = Callable[[str, int], Awaitable[socket.socket]]
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
+# Names are looked up by threads of their own: a resolver that hangs holds up nothing but other names, and those who ask
+# for them lose patience as with any name that is not found.
+LOOK_UPS = ThreadPoolExecutor(max_workers=16, thread_name_prefix="names")
 # A name may have many addresses; the first few of a name that does not answer are enough.
 MOST_ADDRESSES = 3
 
 
 async def resolved(host: str) -> list[str]:
     """Return the addresses of a name, in the order the system prefers. Raises OSError."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    look_up = partial(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(LOOK_UPS, look_up)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 

@@ -100,6 +100,20 @@ async def test_a_cancelled_call_leaves_no_half_answer_behind() -> None:
         assert await pool.call(["echo", "fresh"]) == "fresh"
 
 
+async def test_closing_ends_the_children_that_work_and_those_to_come() -> None:
+    pool = Children(NAUGHTY, size=1, cpu_seconds=1, memory_mb=200, wall_seconds=60)
+    born = await pool.call(["pid"])
+    calls = [asyncio.create_task(pool.call(["sleep"])) for _ in range(2)]
+    await asyncio.sleep(0.2)
+    await pool.close()
+    async with asyncio.timeout(10):
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert [getattr(answer, "code", answer) for answer in answers] == ["crash", "crash"]
+    assert await _gone(int(str(born)))
+    with pytest.raises(ChildFailed):
+        await pool.call(["pid"])
+
+
 async def test_the_group_of_a_killed_child_is_gone() -> None:
     async with children() as pool:
         born = await pool.call(["pid"])

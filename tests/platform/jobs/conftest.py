@@ -41,6 +41,7 @@ async def ledger(ledger_settings: Settings) -> AsyncIterator[Services]:
     await pool.execute(work_types.ROWS)
     await pool.execute(EMPTY)
     work_types.calls.clear()
+    work_types.gate.clear()
     yield Services(ledger_settings, Database(pool), Ledger(TYPES), letters.write)
     await pool.close()
 

@@ -151,6 +151,16 @@ async def test_jobs_are_run_by_hand_with_checked_arguments(
     assert (await admin.json("POST", "/admin/api/jobs", {"job_type": "nothing"})).status_code == 404
 
 
+async def test_a_type_that_needs_another_right_is_not_run_by_hand_without_it(
+    admin: Browser, services: Services
+) -> None:
+    wish = {"job_type": "erase_person", "payload": {"request_id": 7}}
+    assert (await admin.json("POST", "/admin/api/jobs", wish)).status_code == 403
+    assert await services.db.fetchval("SELECT count(*) FROM delayed_jobs") == 0
+    await admin.sign_in(await member(services, "root@example.org", role="super_admin"))
+    assert (await admin.json("POST", "/admin/api/jobs", wish)).status_code == 202
+
+
 async def test_a_feed_refresh_is_triggered_as_printed(admin: Browser, services: Services) -> None:
     feed_id = await services.db.fetchval(
         "INSERT INTO feeds (url, url_key, visibility, next_fetch_at)"

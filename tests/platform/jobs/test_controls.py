@@ -8,6 +8,7 @@ import pytest
 from app.domain.platform.jobs import controls, running, sweeper
 from app.errors import Conflict, Invalid, NotFound
 from app.services import Services
+from jobs.working import Worker
 from tests.platform.jobs.conftest import enqueue, job_row, until_status, working
 from tests.platform.jobs.work_types import TYPES, calls
 
@@ -61,10 +62,76 @@ async def test_so_many_a_minute_hold_over_all_processes(ledger: Services) -> Non
     takers = (controls.claim_within(ledger, f"worker {n}", "DEFAULT", 5, TYPES) for n in range(6))
     jobs = [job.job_type for found in await asyncio.gather(*takers) for job in found]
     assert sorted(jobs) == ["add_row"] + ["note_call"] * 4
-    await ledger.db.execute(
-        "UPDATE delayed_job_control SET minute_starts = now() - interval '61 seconds'"
-    )
+    await pass_seconds(ledger, 61)
     assert len(await controls.claim_within(ledger, "me", "DEFAULT", 9, TYPES)) == 4
+
+
+# As if time had passed since the claims that are counted.
+PASSED = """
+UPDATE delayed_job_control
+SET claimed_at = ARRAY(SELECT at - $1 * interval '1 second' FROM unnest(claimed_at) WITH ORDINALITY AS claim (at, place)
+    ORDER BY place)
+"""
+
+
+async def pass_seconds(ledger: Services, seconds: int) -> None:
+    """Let time pass for the rates."""
+    await ledger.db.execute(PASSED, seconds)
+
+
+async def test_a_rate_holds_in_every_minute_and_not_only_from_turn_to_turn(
+    ledger: Services,
+) -> None:
+    await controls.limit(ledger, "queue", "DEFAULT", per_minute=4)
+    async with ledger.tx() as tx:
+        await tx.enqueue_many("note_call", [(n,) for n in range(20)])
+    took = []
+    for most, seconds in ((1, 40), (9, 25), (9, 20), (9, 20), (9, 0)):
+        took.append(len(await controls.claim_within(ledger, "me", "DEFAULT", most, TYPES)))
+        await pass_seconds(ledger, seconds)
+    # After 65 s only the first claim is over a minute old, after 105 s the three of second 40 are.
+    assert took == [1, 3, 1, 0, 3]
+    assert await ledger.db.fetchval("SELECT claimed FROM delayed_job_control") == [1, 3]
+
+
+async def test_the_most_urgent_starts_first_whether_its_type_has_a_brake_or_not(
+    ledger: Services,
+) -> None:
+    await controls.limit(ledger, "job_type", "note_call", slots=3)
+    async with ledger.tx() as tx:
+        late = await tx.enqueue_many("note_call", [(n,) for n in range(5)], priority=7)
+        first = await tx.enqueue("note_call", 9, priority=0)
+        urgent = await tx.enqueue_many("add_row", [(n,) for n in range(3)], priority=2)
+        last = await tx.enqueue("fail_always", 1, priority=9)
+    claimed = [
+        {job.id for job in await controls.claim_within(ledger, "me", "DEFAULT", most, TYPES)}
+        for most in (3, 9)
+    ]
+    assert claimed == [{first, *urgent[:2]}, {urgent[2], *late[:2], last}]
+
+
+async def test_a_lane_full_of_lesser_jobs_does_not_keep_an_urgent_one_with_a_limit_waiting(
+    ledger: Services,
+) -> None:
+    await controls.limit(ledger, "job_type", "note_call", slots=1)
+    async with working(ledger, LOW=1):
+        async with ledger.tx() as tx:
+            ids = await tx.enqueue_many("sleep_low", [(0.2,)] * 40, priority=7)
+            urgent = await tx.enqueue("note_call", 1, queue="LOW", priority=0)
+        await until_status(ledger, urgent, "done", seconds=30)
+        assert (await job_row(ledger, ids[-1]))["status"] == "pending"
+        await ledger.db.execute("DELETE FROM delayed_jobs WHERE status = 'pending'")
+
+
+async def test_a_brake_that_is_set_while_brakes_are_read_is_not_missed(ledger: Services) -> None:
+    family = Worker(ledger, {"LOW": 1}).families["LOW"]
+    async with ledger.tx() as tx:
+        await tx.db.execute("LOCK TABLE delayed_job_control")
+        reading = asyncio.create_task(family.refresh_brakes())
+        await asyncio.sleep(0.1)
+        family.read_brakes()
+    await reading
+    assert family.brakes_due == 0
 
 
 async def test_a_limited_family_still_runs_everything(ledger: Services) -> None:
@@ -114,16 +181,3 @@ async def test_a_cancelled_job_that_runs_is_stopped_and_ends_nothing(ledger: Ser
         while worker.runs():
             await asyncio.sleep(0.05)
     assert (await job_row(ledger, job_id))["status"] == "cancelled"
-
-
-async def test_an_erased_person_leaves_the_ledger(ledger: Services) -> None:
-    waiting = await enqueue(ledger, "note_call", 7, subjects=["member:7"])
-    over = await enqueue(ledger, "note_call", 8, subjects=["member:7"])
-    other = await enqueue(ledger, "note_call", 9, subjects=["member:77"])
-    await ledger.db.execute(
-        "UPDATE delayed_jobs SET status = 'done', finished_at = now() WHERE id = $1", over
-    )
-    assert await controls.forget(ledger, "member:7") == 2
-    rows = [await job_row(ledger, job_id) for job_id in (waiting, over, other)]
-    assert [row["status"] for row in rows] == ["cancelled", "done", "pending"]
-    assert [row["payload"] for row in rows[:2]] == [{}, {}]

@@ -1,12 +1,16 @@
 """Rules 103 and 104: the fast lane is only fast; PostgreSQL decides."""
 
+import asyncio
 import dataclasses
 from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from app.domain.platform.jobs import relay
 from app.services import Services
 from jobs import hints
-from tests.platform.jobs.conftest import enqueue, until_status, working
+from jobs.working import Worker
+from tests.platform.jobs.conftest import enqueue, until, until_status, working
 from tests.platform.jobs.work_types import TYPES, calls
 
 TYPE_NAMES = list(TYPES)
@@ -67,6 +71,57 @@ async def test_jobs_run_though_redis_is_emptied_in_between(ledger: Services) -> 
             )
     await lane.aclose(close_connection_pool=True)
     assert sorted(set(calls)) >= list(range(60))
+
+
+async def test_hints_do_not_pile_up_while_all_slots_are_busy(
+    ledger: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "LOST_SECONDS", 1)
+    lane = hints.lane(ledger.settings.redis_url)
+    async with working(ledger, LOW=2) as worker:
+        async with ledger.tx() as tx:
+            ids = await tx.enqueue_many("sleep_low", [(9.0,)] * 2 + [(0.0,)] * 60)
+        await until(lambda: is_full(worker))
+        most = 0
+        while worker.families["LOW"].free == 0:
+            there = await hints.lying(lane, "LOW")
+            assert len(there) == len(set(there))
+            most = max(most, len(there))
+            await asyncio.sleep(0.2)
+        for job_id in ids:
+            await until_status(ledger, job_id, "done", seconds=30)
+    await lane.aclose(close_connection_pool=True)
+    assert 0 < most <= relay.HINTS_PER_SLOT * 2
+
+
+async def is_full(worker: Worker) -> bool:
+    """Whether no slot of LOW is free."""
+    return worker.families["LOW"].free == 0
+
+
+async def test_what_nobody_can_read_in_the_fast_lane_is_passed_over(ledger: Services) -> None:
+    lane = hints.lane(ledger.settings.redis_url)
+    try:
+        await hints.push(lane, "LOW", [7], 1)
+        for name, text in (("x", b"\x80\x04no"), ("y", b"{}"), ("z", b'{"t": 1, "f": 2, "a": []}')):
+            await lane.set(f"arq:job:{name}", text)
+            await lane.zadd(hints.queue_name("LOW"), {name: 1})
+        assert await hints.lying(lane, "LOW") == [7]
+    finally:
+        await lane.flushall()
+        await lane.aclose(close_connection_pool=True)
+
+
+async def test_a_relay_that_does_not_reach_redis_leaves_the_lane_to_others(
+    ledger: Services,
+) -> None:
+    settings = dataclasses.replace(ledger.settings, redis_url="redis://127.0.0.1:1/0")
+    cut_off = dataclasses.replace(ledger, settings=settings)
+    free = "SELECT until <= now() FROM leases WHERE name = 'relay:DEFAULT'"
+    async with working(cut_off, DEFAULT=3):
+        await until(lambda: ledger.db.fetchval(free), 8)
+        job_id = await enqueue(cut_off, "note_call", 1)
+        await until_status(cut_off, job_id, "done")
 
 
 async def test_the_fast_lane_never_holds_more_than_four_hints_a_slot(ledger: Services) -> None:

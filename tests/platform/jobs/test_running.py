@@ -24,6 +24,28 @@ async def test_a_job_runs_and_is_done(ledger: Services) -> None:
     assert await ledger.db.fetchval(OUTCOMES, job_id) == ["ok"]
 
 
+TROUBLE = """
+CREATE SEQUENCE deadlocks;
+CREATE FUNCTION meet() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF nextval('deadlocks') <= 2 THEN RAISE EXCEPTION 'deadlock detected' USING ERRCODE = '40P01'; END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER meet BEFORE UPDATE ON delayed_jobs FOR EACH ROW WHEN (NEW.status = 'running') EXECUTE FUNCTION meet()
+"""
+NO_TROUBLE = "DROP FUNCTION meet CASCADE; DROP SEQUENCE deadlocks"
+
+
+async def test_a_claim_that_loses_a_deadlock_is_made_again(ledger: Services) -> None:
+    await ledger.db.execute(TROUBLE)
+    try:
+        async with working(ledger, DEFAULT=5):
+            job_id = await enqueue(ledger, "note_call", 7)
+            await until_status(ledger, job_id, "done")
+        assert await ledger.db.fetchval("SELECT last_value FROM deadlocks") > 2
+    finally:
+        await ledger.db.execute(NO_TROUBLE)
+
+
 async def test_an_atomic_job_ends_with_its_effect(ledger: Services) -> None:
     async with working(ledger, DEFAULT=5):
         job_id = await enqueue(ledger, "add_row", 1)

@@ -1,6 +1,7 @@
 """Job types that only the tests run, and what they leave behind."""
 
 import asyncio
+import contextlib
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +14,7 @@ TYPES = Registry(REGISTRY)
 ROWS = "CREATE TABLE IF NOT EXISTS job_rows (n bigint NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp())"
 ADD_ROW = "INSERT INTO job_rows (n) VALUES ($1)"
 calls: list[int] = []
+gate = asyncio.Event()
 
 
 @TYPES.job(queue="DEFAULT")
@@ -81,6 +83,62 @@ async def sleep_low(services: Services, seconds: float) -> None:
 async def block_the_loop(services: Services, seconds: float) -> None:
     """Block the whole event loop, as a wild computation would."""
     time.sleep(seconds)
+
+
+@TYPES.job(queue="DEFAULT")
+async def hold_row(services: Services, number: int, ends_job: bool) -> None:
+    """Add a row and commit it; the first attempt only when the gate opens, whatever it is told meanwhile."""
+    calls.append(number)
+    async with services.tx(ends_job=ends_job) as tx:
+        await tx.db.execute(ADD_ROW, number)
+        if len(calls) == 1:
+            await stay(gate)
+
+
+@TYPES.job(queue="DEFAULT")
+async def write_late(services: Services, number: int) -> None:
+    """Add a row without a transaction; the first attempt only when the gate opens, whatever it is told meanwhile."""
+    calls.append(number)
+    if len(calls) == 1:
+        await stay(gate)
+    await services.db.execute(ADD_ROW, number)
+
+
+@TYPES.job(queue="DEFAULT")
+async def act_outside(services: Services, number: int) -> None:
+    """One step outside, which takes until the gate opens."""
+    async with services.job.step("only") as fresh:
+        if fresh:
+            calls.append(number)
+            await stay(gate)
+    calls.append(-number)
+
+
+@TYPES.job(queue="DEFAULT")
+async def end_when_told(services: Services, number: int) -> None:
+    """Wait to be cancelled, then end well: what was to be done is done."""
+    with contextlib.suppress(asyncio.CancelledError):
+        calls.append(number)
+        await asyncio.sleep(300)
+    await services.db.execute(ADD_ROW, number)
+
+
+async def stay(until: asyncio.Event) -> None:
+    """Wait, and let nobody cancel it."""
+    while not until.is_set():
+        with contextlib.suppress(asyncio.CancelledError):
+            await until.wait()
+
+
+SEEN = (
+    "SELECT current_setting('application_name') AS name, current_setting('enable_seqscan') AS scans"
+)
+
+
+@TYPES.job(queue="DEFAULT")
+async def look_at_connection(services: Services) -> None:
+    """Report what this job's statements run on."""
+    await services.job.report(dict(await services.db.fetchrow(SEEN)))
 
 
 @TYPES.job(queue="DEFAULT")

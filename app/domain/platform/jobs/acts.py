@@ -7,7 +7,7 @@ from typing import Any
 from app.domain.platform import audit
 from app.domain.platform.jobs import clock, controls, ledger
 from app.domain.platform.readers import Reader
-from app.errors import NotFound
+from app.errors import Forbidden, NotFound
 from app.services import Services
 
 
@@ -81,10 +81,12 @@ async def limit(
 async def run(
     services: Services, who: Reader, job_type: str, payload: Mapping[str, Any], reason: str = ""
 ) -> int:
-    """Write one job by hand; return its id. Raises NotFound for an unknown type, Invalid for its arguments."""
+    """Write one job by hand; return its id. Raises NotFound for an unknown type, Forbidden, Invalid for its arguments."""
     kind = services.ledger.registry.get(job_type)
     if kind is None:
         raise NotFound("There is no job type of that name.")
+    if kind.by_hand not in who.permissions:
+        raise Forbidden("Your role does not let you run jobs of this type by hand.")
     async with services.tx() as tx:
         job_id = await ledger.add_by_hand(tx, kind, payload, who.id)
         await audit.add(tx, who, "job.run", ("job", job_id), reason, after={"job_type": job_type})

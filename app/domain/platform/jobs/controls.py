@@ -1,13 +1,14 @@
-"""Brakes and levers: pause, slots and rates that hold across processes; retry, cancel, run now, forget."""
+"""Brakes and levers: pause, slots and rates that hold across processes; retry, cancel, delete."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import asyncpg
 
-from app.domain.platform.jobs.running import Claimed, claim_due
+from app.domain.platform.jobs.running import Claimed, claim_locked, first_due
 from app.domain.platform.jobs.types import FAMILIES, JobType
 from app.errors import Conflict, Invalid, NotFound
 from app.services import Services
@@ -38,7 +39,7 @@ async def pause(
     await services.db.execute(PAUSE, scope, name, reason.strip()[:500], actor_id, until)
 
 
-# The line goes when it brakes nothing else; the relay looks at once.
+# The relay looks at once.
 RESUME = """
 WITH resumed AS (
     UPDATE delayed_job_control SET paused = false, until = NULL, changed_at = now()
@@ -120,10 +121,14 @@ async def brakes(services: Services, queue: str) -> list[Brake]:
     return [Brake(**dict(row)) for row in await services.db.fetch(BRAKES, queue)]
 
 
-# Locked until the claim is written: two workers count one after the other, each seeing the other's claims.
+# Locked until the claim is written: two workers count one after the other, each seeing the other's claims. Whoever
+# waited for the lock reads the row as it is then, so what was claimed in the last minute stands in that row itself.
 COUNTED = """
 SELECT scope, name, paused AND (until IS NULL OR until > now()) AS paused, slots,
-    CASE WHEN minute_starts > now() - interval '1 minute' THEN per_minute - minute_used ELSE per_minute END AS rate_left
+    per_minute - (
+        SELECT coalesce(sum(claim.jobs), 0) FROM unnest(claimed_at, claimed) AS claim (at, jobs)
+        WHERE claim.at > clock_timestamp() - interval '1 minute'
+    )::integer AS rate_left
 FROM delayed_job_control
 WHERE scope = 'job_type' OR name = $1
 ORDER BY scope, name
@@ -131,34 +136,68 @@ FOR UPDATE
 """
 RUNNING = "SELECT queue, job_type, count(*) AS jobs FROM delayed_jobs WHERE status = 'running' GROUP BY 1, 2"
 USED = """
-UPDATE delayed_job_control
-SET minute_used = $3 + CASE WHEN minute_starts > now() - interval '1 minute' THEN minute_used ELSE 0 END,
-    minute_starts = CASE WHEN minute_starts > now() - interval '1 minute' THEN minute_starts ELSE now() END
-WHERE scope = $1 AND name = $2 AND per_minute IS NOT NULL
+UPDATE delayed_job_control AS brake
+SET (claimed_at, claimed) = (
+    SELECT array_agg(claim.at), array_agg(claim.jobs) FROM (
+        SELECT at, jobs FROM unnest(brake.claimed_at, brake.claimed) AS earlier (at, jobs)
+        WHERE at > clock_timestamp() - interval '1 minute'
+        UNION ALL
+        SELECT clock_timestamp(), used.jobs
+    ) AS claim
+)
+FROM unnest($1::text[], $2::text[], $3::integer[]) AS used (scope, name, jobs)
+WHERE brake.scope = used.scope AND brake.name = used.name AND brake.per_minute IS NOT NULL
 """
 
 
 async def claim_within(
     services: Services, holder: str, queue: str, limit: int, types: Mapping[str, JobType]
 ) -> list[Claimed]:
-    """Take due jobs of a family that has brakes, no more than they allow over all processes. Raises ServiceDown."""
+    """Take due jobs of a family that has brakes, no more than they allow over all processes. Raises ServiceDown.
+
+    They come by priority over all types. A type that has no room left is passed over from then on.
+    """
     async with services.tx() as tx:
         rows = await tx.db.fetch(COUNTED, queue)
         running = await tx.db.fetch(RUNNING)
         room = {(row["scope"], row["name"]): left(row, running) for row in rows}
-        free = min(limit, room.get(("queue", queue), limit))
+        most = min(limit, room.get(("queue", queue), limit))
+        allowed = {name: kind for name, kind in types.items() if room.get(("job_type", name), 1)}
         found: list[Claimed] = []
-        plain = {name: kind for name, kind in types.items() if ("job_type", name) not in room}
-        braked = [name for name in types if ("job_type", name) in room]
-        for group, most in [*(({n: types[n]}, room["job_type", n]) for n in braked), (plain, free)]:
-            wanted = min(most, free - len(found))
-            if wanted > 0 and group:
-                found += await claim_due(tx, holder, queue, wanted, group, braked=True)
-        for scope, name in room:
-            mine = [job for job in found if name == (queue if scope == "queue" else job.job_type)]
-            if mine:
-                await tx.db.execute(USED, scope, name, len(mine))
+        while allowed and len(found) < most:
+            first = await first_due(tx, queue, most - len(found), allowed)
+            chosen, full = within(room, first)
+            if chosen:
+                found += await claim_locked(tx, holder, queue, chosen, allowed)
+            if not full:
+                break
+            allowed = {name: kind for name, kind in allowed.items() if name not in full}
+        if found:
+            await count_claims(tx, queue, found)
         return found
+
+
+def within(
+    room: dict[tuple[str, str], int], first: Sequence[tuple[int, str]]
+) -> tuple[list[int], set[str]]:
+    """Choose the jobs for which there is room, and take that from it; also return the types that have none left."""
+    chosen, full = [], set()
+    for job_id, job_type in first:
+        key = ("job_type", job_type)
+        if room.get(key, 1) > 0:
+            chosen.append(job_id)
+            room[key] = room.get(key, UNBRAKED) - 1
+        else:
+            full.add(job_type)
+    return chosen, full
+
+
+async def count_claims(services: Services, queue: str, jobs: Sequence[Claimed]) -> None:
+    """Count claims for what a minute allows of the family and of each type."""
+    many = Counter(("job_type", job.job_type) for job in jobs)
+    many["queue", queue] = len(jobs)
+    scopes, names = zip(*many, strict=True)
+    await services.db.execute(USED, list(scopes), list(names), list(many.values()))
 
 
 def left(brake: Any, running: Sequence[Any]) -> int:
@@ -218,13 +257,23 @@ async def cancel(services: Services, job_id: int) -> None:
             raise await refusal(tx, job_id, "This job has ended already.")
 
 
-DELETE = "DELETE FROM delayed_jobs WHERE id = $1 AND status IN ('done', 'dead', 'cancelled')"
+# What its tries say of a person cannot be found any more once the job is gone.
+DELETE = """
+WITH gone AS (
+    DELETE FROM delayed_jobs WHERE id = $1 AND status IN ('done', 'dead', 'cancelled') RETURNING id, subjects
+), effects AS (
+    DELETE FROM job_effects USING gone WHERE job_id = gone.id
+), said AS (
+    UPDATE job_attempts SET error = NULL FROM gone WHERE job_id = gone.id AND gone.subjects <> '{}'
+)
+SELECT id FROM gone
+"""
 
 
 async def delete(services: Services, job_id: int) -> None:
     """Forget a job that has ended. Raises NotFound, Conflict."""
     async with services.tx() as tx:
-        if (await tx.db.execute(DELETE, job_id)).endswith(" 0"):
+        if await tx.db.fetchval(DELETE, job_id) is None:
             raise await refusal(tx, job_id, "A job that waits or runs is cancelled first.")
 
 
@@ -232,25 +281,3 @@ async def refusal(services: Services, job_id: int, sentence: str) -> Exception:
     """Return why nothing was done: no such job, or not in this state."""
     status = await services.db.fetchval(STATUS, job_id)
     return NotFound("There is no such job.") if status is None else Conflict(sentence)
-
-
-# Of an erased person: what waits ends, what ended or runs forgets its payload.
-FORGET = """
-WITH found AS (
-    SELECT id FROM delayed_jobs WHERE subjects @> ARRAY[$1] AND subjects <> '{}' FOR UPDATE
-)
-UPDATE delayed_jobs AS job
-SET payload = '{}', subjects = '{}', last_error = NULL, progress = NULL, trace = NULL,
-    status = CASE status WHEN 'pending' THEN 'cancelled' ELSE status END,
-    finished_at = CASE status WHEN 'pending' THEN now() ELSE finished_at END
-FROM found WHERE job.id = found.id
-"""
-
-
-FORGET_DELETED = "DELETE FROM deleted_jobs WHERE job -> 'subjects' ? $1"
-
-
-async def forget(services: Services, subject: str) -> int:
-    """Erase a subject (`member:7`) from the ledger; return how many jobs it touched."""
-    await services.db.execute(FORGET_DELETED, subject)
-    return int((await services.db.execute(FORGET, subject)).split()[-1])

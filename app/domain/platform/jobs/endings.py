@@ -51,24 +51,37 @@ def count(job_type: str, queue: str, outcome: str, wait_ms: int, run_ms: int) ->
 async def tell_of_dead(
     services: Services, dead: Iterable[tuple[int, str, str, str | None]]
 ) -> None:
-    """Log each dead job (id, type, queue, error), count it, and send at most one letter a day. Raises ServiceDown."""
-    names = []
+    """Log each dead job (id, type, queue, error), count it, and write to the operators. Raises ServiceDown."""
+    kinds: dict[str, set[str]] = {}
     for job_id, job_type, queue, error in dead:
         DEAD.labels(job_type).inc()
         log.error("job dead", job_id=job_id, job_type=job_type, queue=queue, error=error)
-        names.append(job_type)
-    if names:
-        await send_alert(services, names)
+        kinds.setdefault(queue, set()).add(job_type)
+    for queue, names in sorted(kinds.items()):
+        await send_alert(services, queue, sorted(names))
 
 
-async def send_alert(services: Services, names: list[str]) -> None:
-    """Tell the operators by mail that jobs died, once a day."""
+async def send_alert(services: Services, queue: str, names: list[str]) -> None:
+    """Tell the operators by mail that jobs of a family died.
+
+    LOW and BULK share one letter a day, DEFAULT and SCREENSHOT have one each; of HIGH there is one a type, so that no
+    failure is silenced by a lesser one.
+    """
     # Imported late: sending a letter may itself be a job that dies.
     from app.domain.platform import mail
 
-    kinds = ", ".join(sorted(set(names)))
-    sentence = (
-        f"Jobs used up their attempts today, first of all {kinds}. See /admin/jobs?status=dead."
-    )
+    sentence = f"Jobs of {queue} used up their attempts today, first of all {', '.join(names)}."
+    keys = {
+        "HIGH": [f"jobs_dead:HIGH:{name}" for name in names],
+        "LOW": ["jobs_dead:LOW"],
+        "BULK": ["jobs_dead:LOW"],
+    }
     async with services.tx() as tx:
-        await mail.send_ops_alert(tx, "Jobs have died", sentence, "jobs_dead")
+        for key in keys.get(queue, [f"jobs_dead:{queue}"]):
+            await mail.send_ops_alert(
+                tx,
+                f"Jobs of {queue} have died",
+                sentence,
+                key,
+                f"/admin/jobs?status=dead&queue={queue}",
+            )

@@ -77,6 +77,16 @@ async def still_waiting(services: Services, ids: Sequence[int]) -> set[int]:
     return {row["id"] for row in await services.db.fetch(OUTSTANDING, list(ids))}
 
 
+KEEP = """
+UPDATE delayed_jobs SET relayed_at = now() WHERE id = ANY($1::bigint[]) AND status || '' = 'pending'
+"""
+
+
+async def keep_hints(services: Services, ids: Sequence[int]) -> None:
+    """Say of hints that they are not lost: nobody has taken them up yet. Raises ServiceDown."""
+    await services.db.execute(KEEP, list(ids))
+
+
 # Hints that a worker could not use: the relay may give them again at once.
 RETURN = """
 UPDATE delayed_jobs SET relayed_at = NULL

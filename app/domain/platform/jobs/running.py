@@ -2,7 +2,7 @@
 
 import dataclasses
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -49,67 +49,63 @@ def retry_delay(attempts: int) -> float:
     return min(doubled * random.uniform(0.75, 1.25), LAST_RETRY_SECONDS)  # noqa: S311
 
 
-# The hinted jobs that may start: still pending, due, of a type that this program knows, and without a brake.
-# A claim does not wait for the disk: the job's own commits do, and they carry the claim with them. Should the
-# server crash before, the job was never claimed, and the fence throws this attempt's end away.
-# What is joined to '' is a check and no way in: a plan made while the table was empty must not walk an index of
-# all that is pending once it is full.
-CLAIM_HINTED = """
-WITH free AS (
-    SELECT job.id, job.job_type
-    FROM delayed_jobs AS job
-    WHERE job.id = ANY($3::bigint[]) AND job.queue || '' = $2 AND job.status || '' = 'pending'
-      AND job.run_at <= now() AND job.job_type || '' = ANY($4::text[])
-      AND NOT EXISTS (
-          SELECT FROM job_brakes AS brake
-          WHERE brake.scope = 'queue' AND brake.name = job.queue
-             OR brake.scope = 'job_type' AND brake.name = job.job_type
-      )
-    FOR UPDATE OF job SKIP LOCKED
-)
+def claiming(free: str) -> str:
+    """The statement that claims what a query finds free. $1: queue, $2: what or how many, $3: types, $4: their leases, $5: holder.
+
+    A claim does not wait for the disk: the job's own commits do, and they carry the claim with them. Should the
+    server crash before, the job was never claimed, and the fence throws this attempt's end away.
+    """
+    return f"""
+WITH free AS ({free})
 UPDATE delayed_jobs AS job
-SET status = 'running', attempts = attempts + 1, locked_by = $1,
+SET status = 'running', attempts = attempts + 1, locked_by = $5,
     locked_until = now() + known.lease * interval '1 second'
 FROM free
-JOIN unnest($4::text[], $5::float8[]) AS known (job_type, lease) ON known.job_type = free.job_type
+JOIN unnest($3::text[], $4::float8[]) AS known (job_type, lease) ON known.job_type = free.job_type
 CROSS JOIN (SELECT set_config('synchronous_commit', 'off', true)) AS unhurried
 WHERE job.id = free.id
 RETURNING job.id, job.job_type, job.queue, job.payload, job.attempts AS attempt, job.max_attempts, job.trace,
     job.actor_id, now() AS started_at,
     (extract(epoch FROM now() - greatest(job.run_at, job.created_at)) * 1000)::bigint AS wait_ms
-"""
-# The same without hints: the first that are due, priority by priority, which the index has in that order.
-CLAIM_DUE = """
-WITH free AS (
+"""  # noqa: S608
+
+
+def first(condition: str) -> str:
+    """The query for the first that are due, priority by priority, which the index has in that order."""
+    return f"""
     SELECT due.id, due.job_type
     FROM generate_series(0, 9) AS level (priority)
     CROSS JOIN LATERAL (
         SELECT job.id, job.job_type
         FROM delayed_jobs AS job
-        WHERE job.queue = $2 AND job.priority = level.priority AND job.status = 'pending' AND job.run_at <= now()
-          AND job.job_type || '' = ANY($4::text[])
-          AND ($6 OR NOT EXISTS (
-              SELECT FROM job_brakes AS brake
-              WHERE brake.scope = 'queue' AND brake.name = job.queue
-                 OR brake.scope = 'job_type' AND brake.name = job.job_type
-          ))
+        WHERE job.queue = $1 AND job.priority = level.priority AND job.status = 'pending' AND job.run_at <= now()
+          AND job.job_type || '' = ANY($3::text[]) {condition}
         ORDER BY job.run_at, job.id
-        LIMIT $3
+        LIMIT $2
         FOR UPDATE OF job SKIP LOCKED
     ) AS due
-    LIMIT $3
-)
-UPDATE delayed_jobs AS job
-SET status = 'running', attempts = attempts + 1, locked_by = $1,
-    locked_until = now() + known.lease * interval '1 second'
-FROM free
-JOIN unnest($4::text[], $5::float8[]) AS known (job_type, lease) ON known.job_type = free.job_type
-CROSS JOIN (SELECT set_config('synchronous_commit', 'off', true)) AS unhurried
-WHERE job.id = free.id
-RETURNING job.id, job.job_type, job.queue, job.payload, job.attempts AS attempt, job.max_attempts, job.trace,
-    job.actor_id, now() AS started_at,
-    (extract(epoch FROM now() - greatest(job.run_at, job.created_at)) * 1000)::bigint AS wait_ms
-"""
+    LIMIT $2
+"""  # noqa: S608
+
+
+NO_BRAKE = """
+      AND NOT EXISTS (
+          SELECT FROM job_brakes AS brake
+          WHERE brake.scope = 'queue' AND brake.name = job.queue
+             OR brake.scope = 'job_type' AND brake.name = job.job_type
+      )"""
+# The hinted jobs that may start: still pending, due, of a type that this program knows, and without a brake.
+# What is joined to '' is a check and no way in: a plan made while the table was empty must not walk an index of
+# all that is pending once it is full.
+HINTED = f"""
+    SELECT job.id, job.job_type
+    FROM delayed_jobs AS job
+    WHERE job.id = ANY($2::bigint[]) AND job.queue || '' = $1 AND job.status || '' = 'pending'
+      AND job.run_at <= now() AND job.job_type || '' = ANY($3::text[]) {NO_BRAKE}
+    FOR UPDATE OF job SKIP LOCKED
+"""  # noqa: S608
+CLAIM_HINTED = claiming(HINTED)
+CLAIM_DUE = claiming(first(NO_BRAKE))
 
 
 async def claim(
@@ -117,22 +113,42 @@ async def claim(
 ) -> list[Claimed]:
     """Take those of the hinted jobs that may start now. Raises ServiceDown."""
     leases = [kind.lease for kind in types.values()]
-    rows = await services.db.fetch(CLAIM_HINTED, holder, queue, list(ids), list(types), leases)
+    rows = await services.db.fetch(CLAIM_HINTED, queue, list(ids), list(types), leases, holder)
     return [claimed(row) for row in rows]
 
 
 async def claim_due(
-    services: Services,
-    holder: str,
-    queue: str,
-    limit: int,
-    types: Mapping[str, JobType],
-    *,
-    braked: bool = False,
+    services: Services, holder: str, queue: str, limit: int, types: Mapping[str, JobType]
 ) -> list[Claimed]:
-    """Take the first due jobs of a family; with `braked` the caller has counted the brakes. Raises ServiceDown."""
+    """Take the first due jobs of a family that no brake holds. Raises ServiceDown."""
     leases = [kind.lease for kind in types.values()]
-    rows = await services.db.fetch(CLAIM_DUE, holder, queue, limit, list(types), leases, braked)
+    rows = await services.db.fetch(CLAIM_DUE, queue, limit, list(types), leases, holder)
+    return [claimed(row) for row in rows]
+
+
+FIRST_DUE = first("")
+
+
+async def first_due(
+    services: Services, queue: str, limit: int, types: Iterable[str]
+) -> list[tuple[int, str]]:
+    """Lock the first due jobs whatever brakes there are; return id and type in the order to start."""
+    rows = await services.db.fetch(FIRST_DUE, queue, limit, list(types))
+    return [(row["id"], row["job_type"]) for row in rows]
+
+
+CLAIM_LOCKED = claiming("""
+    SELECT id, job_type FROM delayed_jobs
+    WHERE id = ANY($2::bigint[]) AND queue || '' = $1 AND job_type || '' = ANY($3::text[])
+""")
+
+
+async def claim_locked(
+    services: Services, holder: str, queue: str, ids: Sequence[int], types: Mapping[str, JobType]
+) -> list[Claimed]:
+    """Take jobs that `first_due` has locked in this transaction, for which the caller has counted the brakes."""
+    leases = [kind.lease for kind in types.values()]
+    rows = await services.db.fetch(CLAIM_LOCKED, queue, list(ids), list(types), leases, holder)
     return [claimed(row) for row in rows]
 
 
@@ -226,25 +242,35 @@ async def give_back(services: Services, holder: str, ids: Sequence[int]) -> int:
     return await services.db.fetchval(GIVE_BACK, holder, list(ids)) or 0
 
 
-STEP_TAKEN = "SELECT EXISTS (SELECT FROM job_effects WHERE job_id = $1 AND step = $2)"
-
-
-async def has_taken_effect(services: Services, job: Claimed, step: str) -> bool:
-    """Say whether an earlier attempt carried out this step."""
-    return await services.db.fetchval(STEP_TAKEN, job.id, step)  # type: ignore[no-any-return]
-
-
-# An attempt that has lost its job records nothing: whoever holds the job now decides.
-TAKE_STEP = """
-INSERT INTO job_effects (job_id, step)
-SELECT id, $2 FROM delayed_jobs WHERE id = $1 AND attempts = $3 AND locked_by = $4 AND status = 'running'
-ON CONFLICT DO NOTHING
+STEP = """
+SELECT EXISTS (SELECT FROM job_effects WHERE job_id = $1 AND step = $2) AS taken,
+    EXISTS (
+        SELECT FROM delayed_jobs WHERE id = $1 AND attempts = $3 AND locked_by = $4 AND status = 'running'
+    ) AS ours
 """
 
 
-async def record_effect(services: Services, holder: str, job: Claimed, step: str) -> None:
-    """Remember that a step took effect outside."""
-    await services.db.execute(TAKE_STEP, job.id, step, job.attempt, holder)
+async def step(services: Services, holder: str, job: Claimed, name: str) -> tuple[bool, bool]:
+    """Say whether a step took effect in an earlier attempt, and whether the job is still this attempt's."""
+    row = await services.db.fetchrow(STEP, job.id, name, job.attempt, holder)
+    return row["taken"], row["ours"]
+
+
+# What happened outside is remembered even by an attempt that has lost its job: whoever holds it now need not repeat it.
+TAKE_STEP = """
+WITH taken AS (
+    INSERT INTO job_effects (job_id, step) SELECT id, $2 FROM delayed_jobs WHERE id = $1
+    ON CONFLICT DO NOTHING
+)
+SELECT EXISTS (
+    SELECT FROM delayed_jobs WHERE id = $1 AND attempts = $3 AND locked_by = $4 AND status = 'running'
+)
+"""
+
+
+async def record_effect(services: Services, holder: str, job: Claimed, step: str) -> bool:
+    """Remember that a step took effect outside; return whether the job is still this attempt's."""
+    return bool(await services.db.fetchval(TAKE_STEP, job.id, step, job.attempt, holder))
 
 
 REPORT = """

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from app.domain.platform import mailboxes
+from app.domain.platform import integrations, mailboxes, metrics, quality_checks
+from app.domain.platform.ai import usage
 from app.domain.platform.jobs import controls, counts, endings, leases, stats
 from app.domain.platform.jobs.running import FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS
 from app.domain.platform.jobs.types import FAMILIES
@@ -25,6 +26,8 @@ FIGURES_SECONDS = 2.0
 FIGURES_LEASE = 5.0
 PART_SECONDS = 5.0
 BATCH = 1000
+
+Part = Callable[[Services], Awaitable[object]]
 
 
 def holder_name() -> str:
@@ -61,7 +64,7 @@ async def sweeping(services: Services, holder: str) -> None:
                 swept_at = clock()
                 await sweep(services)
             elif ours:
-                await return_lost(services)
+                await go_through(services, return_lost)
         except ServiceDown:
             log.warning("sweeper waits", why="database away")
         # Nothing outside starts the healer again, so no fault of one part may end it.
@@ -72,7 +75,7 @@ async def sweeping(services: Services, holder: str) -> None:
 
 async def sweep(services: Services) -> None:
     """Go round once; a part that takes over 5 s or fails is left for the next round."""
-    parts: list[Callable[[Services], Awaitable[object]]] = [
+    parts: list[Part] = [
         return_lost,
         controls.end_pauses,
         wake_relay,
@@ -81,17 +84,22 @@ async def sweep(services: Services) -> None:
         look_for_trouble,
     ]
     for part in parts:
-        try:
-            async with asyncio.timeout(PART_SECONDS):
-                await part(services)
-        except TimeoutError:
-            log.warning("sweeper part took too long", part=part.__name__)
-        except ServiceDown:
-            raise
-        # One part that fails must not keep the others from their work.
-        except Exception:
-            log.exception("sweeper part failed", part=part.__name__)
+        await go_through(services, part)
     await counts.beat(services, "sweeper")
+
+
+async def go_through(services: Services, part: Part) -> None:
+    """Do one part, for 5 s at most. Raises ServiceDown."""
+    try:
+        async with asyncio.timeout(PART_SECONDS):
+            await part(services)
+    except TimeoutError:
+        log.warning("sweeper part took too long", part=part.__name__)
+    except ServiceDown:
+        raise
+    # One part that fails must not keep the others from their work.
+    except Exception:
+        log.exception("sweeper part failed", part=part.__name__)
 
 
 # Rule 109 in SQL: the wait after a lost attempt. A job whose process died in its last attempt is dead.
@@ -184,6 +192,11 @@ async def figuring(services: Services, holder: str) -> None:
                 await counts.read_figures(services)
             await counts.show_figures(services)
             await mailboxes.show_figures(services)
+            await usage.show_figures(services)
+            await quality_checks.show_figures(services)
+            await integrations.report(services)
+            for show in metrics.SHOWN:
+                await show(services)
         except ServiceDown:
             log.warning("figures wait", why="database away")
         except Exception:
