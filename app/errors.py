@@ -82,11 +82,42 @@ class NotConfigured(ServiceDown):
     code = "not_configured"
 
 
+# Why a foreign address brings nothing, said to people; and the statuses that have a sentence of their own.
+OUTSIDE_SENTENCES = {
+    "bad_address": "This is not a web address that can be opened.",
+    "refused_address": "This address does not lead to the public internet.",
+    "refused_port": "Only the usual ports of the web, 80 and 443, are opened.",
+    "dns": "No server goes by that name.",
+    "connect": "The server could not be reached.",
+    "timeout": "The server stopped answering.",
+    "too_slow": "The server took too long to send its answer.",
+    "too_large": "The answer is larger than what is read.",
+    "too_many_redirects": "The address leads on and on.",
+    "tls": "The server's certificate is not valid for this name.",
+    "protocol": "The server's answer is not proper HTTP.",
+    "cut_off": "The answer broke off in the middle.",
+    "encoding": "The answer is packed in a way that cannot be unpacked.",
+}
+OUTSIDE_STATUSES = {
+    401: "The server asks for a password.",
+    403: "The server does not let us in.",
+    404: "There is nothing at this address.",
+    410: "What was at this address is gone for good.",
+    429: "The server asks us to come less often.",
+}
+
+
 class OutsideFailed(Exception):
     """A foreign address, document or picture cannot be used: `code` says why, `retry_after` is in seconds."""
 
     code = "outside"
     retry_after: float | None = None
+
+
+def outside_status(status: int, sentences: dict[int, str] = OUTSIDE_STATUSES) -> str:
+    """The sentence for people of an answer that is no success."""
+    at_fault = "has a problem of its own" if status >= 500 else "did not accept the request"
+    return sentences.get(status, f"The server {at_fault} ({status}).")
 
 
 class Defer(Exception):

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from joserfc import jwt
@@ -10,17 +11,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from app.outside.breakers import Breaker
-from app.outside.id_tokens import IdTokens
-from app.outside.oauth_providers import (
-    SECONDS,
-    Found,
-    OAuthProvider,
-    Tokens,
-    Trip,
-    asking,
-    code_of,
-    down,
-)
+from app.outside.oauth_providers import SECONDS, Trip, asking, down
+from app.outside.openid_providers import OpenIdProvider
 
 SECRET_LIVES = 600
 
@@ -38,7 +30,7 @@ class Person(msgspec.Struct):
     name: FullName = FullName()
 
 
-class Apple(OAuthProvider):
+class Apple(OpenIdProvider):
     """The door to Sign in with Apple; our secret is a token that we sign for ten minutes."""
 
     name, title = "apple", "Apple"
@@ -56,11 +48,15 @@ class Apple(OAuthProvider):
         breaker: Breaker,
         timeout: float = SECONDS,
     ) -> None:
-        super().__init__(breaker, timeout)
-        self._client_id, self._scopes, self._url = client_id, scopes, url.rstrip("/")
+        self._scopes, self._url = scopes, url.rstrip("/")
         self._team_id, self._key_id, self._key_path = team_id, key_id, Path(private_key_path)
-        self._id_tokens = IdTokens(
-            f"{self._url}/auth/keys", issuers=(self._url,), audience=client_id, breaker=breaker
+        super().__init__(
+            client_id,
+            token_url=f"{self._url}/auth/token",
+            keys_url=f"{self._url}/auth/keys",
+            issuers=(self._url,),
+            breaker=breaker,
+            timeout=timeout,
         )
 
     def address(self, trip: Trip) -> str:
@@ -75,33 +71,10 @@ class Apple(OAuthProvider):
             response_mode="form_post",
         )
 
-    async def found(self, answer: Mapping[str, str], trip: Trip) -> Found:
-        """Return who came back; Apple says email_verified as a word or a truth value. Raises Forbidden, ServiceDown."""
-        form = self._us() | {
-            "grant_type": "authorization_code",
-            "code": code_of(answer),
-            "redirect_uri": trip.redirect_uri,
-        }
-        tokens = await self._tokens("POST", f"{self._url}/auth/token", form)
-        claims = await self._id_tokens.checked(tokens.id_token, trip.nonce, tokens.access_token)
-        return Found(
-            subject=str(claims["sub"]),
-            email=claims.get("email"),
-            email_verified=claims.get("email_verified") in (True, "true"),
-            name=name_of(answer.get("user", "")),
-            refresh_token=tokens.refresh_token,
-            expires_in=tokens.expires_in,
-        )
-
-    async def refreshed(self, token: str) -> Tokens:
-        """Return a new access token. Raises Forbidden and ServiceDown."""
-        form = self._us() | {"grant_type": "refresh_token", "refresh_token": token}
-        return await self._tokens("POST", f"{self._url}/auth/token", form)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await super().close()
-        await self._id_tokens.close()
+    async def revoke(self, token: str) -> None:
+        """End what Apple granted with this token. Raises Forbidden and ServiceDown."""
+        form = self._us() | {"token": token, "token_type_hint": "refresh_token"}
+        await self._answer("POST", f"{self._url}/auth/revoke", form)
 
     def _us(self) -> dict[str, str]:
         now = int(time.time())
@@ -118,6 +91,9 @@ class Apple(OAuthProvider):
         except (OSError, JoseError, ValueError) as error:
             raise down("bad_key") from error
         return {"client_id": self._client_id, "client_secret": secret}
+
+    def _name(self, claims: Mapping[str, Any], answer: Mapping[str, str]) -> str:
+        return name_of(answer.get("user", ""))
 
 
 def name_of(user: str) -> str:

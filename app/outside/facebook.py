@@ -79,10 +79,17 @@ class Facebook(OAuthProvider):
         tokens = await self._tokens("GET", f"{self._graph}/oauth/access_token", form)
         return msgspec.structs.replace(tokens, refresh_token=tokens.access_token)
 
-    async def _person(self, token: str) -> Person:
+    async def revoke(self, token: str) -> None:
+        """Take our app off the person's account there. Raises Forbidden and ServiceDown."""
+        await self._answer("DELETE", f"{self._graph}/me/permissions", self._proven(token))
+
+    def _proven(self, token: str) -> dict[str, str]:
         # The proof shows that the token did not reach us by another app (Graph: securing requests).
         proof = hmac.new(self._secret.encode(), token.encode(), hashlib.sha256).hexdigest()
-        fields = {"fields": "id,name,email", "access_token": token, "appsecret_proof": proof}
+        return {"access_token": token, "appsecret_proof": proof}
+
+    async def _person(self, token: str) -> Person:
+        fields = {"fields": "id,name,email"} | self._proven(token)
         return decoded(await self._answer("GET", f"{self._graph}/me", fields), Person)
 
     async def _kept(self, token: str) -> Tokens | None:

@@ -3,19 +3,11 @@
 from collections.abc import Mapping
 
 from app.outside.breakers import Breaker
-from app.outside.id_tokens import IdTokens
-from app.outside.oauth_providers import (
-    SECONDS,
-    Found,
-    OAuthProvider,
-    Tokens,
-    Trip,
-    asking,
-    code_of,
-)
+from app.outside.oauth_providers import SECONDS, Trip, asking, code_of
+from app.outside.openid_providers import OpenIdProvider
 
 
-class Google(OAuthProvider):
+class Google(OpenIdProvider):
     """The door to Google's sign-in."""
 
     name, title = "google", "Google"
@@ -29,16 +21,21 @@ class Google(OAuthProvider):
         url: str,
         token_url: str,
         keys_url: str,
+        revoke_url: str,
         breaker: Breaker,
         timeout: float = SECONDS,
     ) -> None:
-        super().__init__(breaker, timeout)
-        self._client_id, self._scopes = client_id, scopes
-        self._url, self._token_url = url.rstrip("/"), token_url
-        self._us = {"client_id": client_id, "client_secret": client_secret}
-        # Google writes its name with and without https://.
-        issuers = (self._url, self._url.partition("://")[2])
-        self._id_tokens = IdTokens(keys_url, issuers=issuers, audience=client_id, breaker=breaker)
+        self._scopes, self._url, self._secret = scopes, url.rstrip("/"), client_secret
+        self._revoke_url = revoke_url
+        super().__init__(
+            client_id,
+            token_url=token_url,
+            keys_url=keys_url,
+            # Google writes its name with and without https://.
+            issuers=(self._url, self._url.partition("://")[2]),
+            breaker=breaker,
+            timeout=timeout,
+        )
 
     def address(self, trip: Trip) -> str:
         """Return where Google asks; `offline` makes it give a refresh token the first time."""
@@ -52,31 +49,12 @@ class Google(OAuthProvider):
             access_type="offline",
         )
 
-    async def found(self, answer: Mapping[str, str], trip: Trip) -> Found:
-        """Return who came back; Google vouches by the claim email_verified. Raises Forbidden and ServiceDown."""
-        form = self._us | {
-            "grant_type": "authorization_code",
-            "code": code_of(answer, self._url),
-            "redirect_uri": trip.redirect_uri,
-            "code_verifier": trip.verifier,
-        }
-        tokens = await self._tokens("POST", self._token_url, form)
-        claims = await self._id_tokens.checked(tokens.id_token, trip.nonce, tokens.access_token)
-        return Found(
-            subject=str(claims["sub"]),
-            email=claims.get("email"),
-            email_verified=claims.get("email_verified") is True,
-            name=str(claims.get("name", "")),
-            refresh_token=tokens.refresh_token,
-            expires_in=tokens.expires_in,
-        )
+    async def revoke(self, token: str) -> None:
+        """Take back all that Google granted with this token. Raises Forbidden and ServiceDown."""
+        await self._answer("POST", self._revoke_url, {"token": token})
 
-    async def refreshed(self, token: str) -> Tokens:
-        """Return a new access token. Raises Forbidden and ServiceDown."""
-        form = self._us | {"grant_type": "refresh_token", "refresh_token": token}
-        return await self._tokens("POST", self._token_url, form)
+    def _us(self) -> dict[str, str]:
+        return {"client_id": self._client_id, "client_secret": self._secret}
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await super().close()
-        await self._id_tokens.close()
+    def _asked(self, answer: Mapping[str, str], trip: Trip) -> dict[str, str]:
+        return {"code": code_of(answer, self._url), "code_verifier": trip.verifier}

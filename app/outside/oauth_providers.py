@@ -1,5 +1,6 @@
 """What Google, Facebook and Apple have in common: a trip there, an answer, and who it says it was."""
 
+import abc
 from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
 
@@ -44,7 +45,7 @@ class Tokens(msgspec.Struct, frozen=True):
     expires_in: float | None = None
 
 
-class OAuthProvider:
+class OAuthProvider(abc.ABC):
     """One provider that people sign in with. Without a client it opens its own, which `close` closes."""
 
     name: ClassVar[str]
@@ -58,17 +59,21 @@ class OAuthProvider:
         # No proxy and no password file of the environment has a say in where we call.
         self._client = httpx2.AsyncClient(trust_env=False)
 
+    @abc.abstractmethod
     def address(self, trip: Trip) -> str:
         """Return the address of the provider's page that asks the person."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     async def found(self, answer: Mapping[str, str], trip: Trip) -> Found:
         """Return who came back, from the parameters of the answer. Raises Forbidden and ServiceDown."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     async def refreshed(self, token: str) -> Tokens:
         """Return newer tokens for a kept one. Raises Forbidden (invalid_grant: it is void) and ServiceDown."""
-        raise NotImplementedError
+
+    @abc.abstractmethod
+    async def revoke(self, token: str) -> None:
+        """Let a kept token open nothing any more. Raises Forbidden (it is void already) and ServiceDown."""
 
     async def close(self) -> None:
         """Close the connections."""
@@ -79,7 +84,7 @@ class OAuthProvider:
         return decoded(await self._answer(method, url, form), Tokens)
 
     async def _answer(self, method: str, url: str, fields: dict[str, str]) -> bytes:
-        place = "params" if method == "GET" else "data"
+        place = "data" if method == "POST" else "params"
         async with self.breaker.request():
             try:
                 options: dict[str, Any] = {place: fields, "timeout": self._timeout}
@@ -133,7 +138,7 @@ def decoded(content: bytes, kind: type[T]) -> T:
 
 
 def says_void(content: bytes) -> bool:
-    """Whether a refusal says that a code or token is void: RFC 6749's word, or Facebook's numbers 100 and 190."""
+    """Whether a refusal says that a code or token is void: RFC 6749's and 6750's words, Facebook's numbers 100 and 190."""
     try:
         said = msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -141,7 +146,7 @@ def says_void(content: bytes) -> bool:
     error = said.get("error") if isinstance(said, dict) else None
     if isinstance(error, dict):
         return error.get("type") == "OAuthException" and error.get("code") in (100, 190)
-    return error == "invalid_grant"
+    return error in ("invalid_grant", "invalid_token")
 
 
 def down(code: str) -> ServiceDown:

@@ -16,7 +16,7 @@ from app.config import Settings
 from app.domain.platform.readers import Reader
 from app.errors import Forbidden, Problem, ServiceDown
 from app.log import RequestLines
-from app.web import limits, problems, sight
+from app.web import limits, problems, session, sight
 from app.web.homepage import front
 
 BODY_CEILING = 1_000_000
@@ -85,6 +85,7 @@ class Gate:
         self.app = app
         self.settings = settings
         self.headers = security_headers(settings)
+        self.said = session.forgotten(settings, session.SAID)
         self.host = urlsplit(settings.public_url).netloc
         self.origin = f"{urlsplit(settings.public_url).scheme}://{self.host}"
         self.proxies = [
@@ -118,6 +119,8 @@ class Gate:
                     *message["headers"],
                     *self.headers,
                     *limits.headers_of(scope),
+                    # A notice is shown once.
+                    *([self.said] if scope.get("state", {}).get("notice_shown") else []),
                     (b"x-request-id", scope["request_id"].encode()),
                 ]
             await send(message)
@@ -229,13 +232,20 @@ class Gate:
             return False
 
     async def within_time(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the request; event streams last, everything else ends in a minute. Raises ServiceDown."""
-        if scope["path"] == "/live" or scope["method"] == "GET":
+        """Run the request; its answer begins within a minute, but for event streams. Raises ServiceDown."""
+        if scope["path"] == "/live":
             await self.app(scope, receive, send)
             return
+
+        async def send_in_time(message: Message) -> None:
+            # What has begun can only be sent on: a download takes as long as its reader does.
+            if not clock.expired():
+                clock.reschedule(None)
+            await send(message)
+
         try:
-            async with asyncio.timeout(SECONDS_CEILING):
-                await self.app(scope, receive, send)
+            async with asyncio.timeout(SECONDS_CEILING) as clock:
+                await self.app(scope, receive, send_in_time)
         except TimeoutError:
             raise ServiceDown(
                 "This took too long, so we stopped it. Please try again.", code="too_slow"

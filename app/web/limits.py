@@ -1,6 +1,7 @@
 """Limits at the door: what a request spends, what its answer says of it, and who is banned."""
 
 import math
+import re
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +25,9 @@ NOTHING = "nothing"
 # What was typed is given back; more than that was not typed.
 LONGEST_INPUT = 20_000
 
+# Members sign in from a banned network too (chapter 10 rule 29), within the limits of every sign-in.
+SIGN_IN = re.compile(r"/auth/(login|link|not-me|\w+/login|\w+/callback)")
+
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -46,11 +50,14 @@ def default(request: Request) -> str:
 
 def refuse(request: Request, end: datetime) -> None:
     """Send away who comes from a banned network: admins never, members only what they would change. Raises Forbidden."""
+    if SIGN_IN.fullmatch(request.url.path):
+        return
     who = session.reader(request)
     if who is not None and (who.is_admin or (who.is_member and session.open_to_banned(request))):
         return
     raise Forbidden(
-        f"Your network may not come in here until {end:%d %B %Y, %H:%M} UTC.", code="banned"
+        f"Your network may not come in here until {end:%d %B %Y, %H:%M} UTC. Members may sign in at /auth/login.",
+        code="banned",
     )
 
 

@@ -3,8 +3,10 @@
 import asyncio
 
 import asyncpg
+import msgspec
 import pytest
 
+from app import seeding
 from app.db import SCHEMA_VERSION
 from tests.conftest import SECRET, new_database
 from tests.failures.conftest import Site, until
@@ -40,6 +42,26 @@ async def test_an_unreachable_database_is_one_sentence(site: Site) -> None:
         assert len(said.strip().splitlines()) == 1, said
         assert "database" in said
         assert "secret-word" not in said
+
+
+CALLS = """
+SELECT target_id, replace(after::text, '", "', '","'), actor_kind, ip ->> 'host' IS NOT NULL AND ip ->> 'caller' IS NOT NULL AS is_signed
+FROM audit_log WHERE action = 'cli.called' ORDER BY id
+"""
+
+
+async def test_commands_that_write_are_written_down_with_who_called_them(site: Site) -> None:
+    url = await new_database(site.settings.database_url, "village_called")
+    for command in (("migrate",), ("seed", "limits")):
+        code, said = await site.finished(*command, DATABASE_URL=url)
+        assert code == 0, said
+    connection = await asyncpg.connect(url)
+    rows = [tuple(row) for row in await connection.fetch(CALLS)]
+    await connection.close()
+    assert rows == [
+        ("migrate", msgspec.json.encode(seeding.NEEDED).decode(), "cli", True),
+        ("seed", '["limits"]', "cli", True),
+    ]
 
 
 @pytest.mark.parametrize("missing", ["JWT_SESSION_SECRET", "SECRET_KEYS"])

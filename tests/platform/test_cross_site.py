@@ -84,10 +84,14 @@ async def test_no_other_site_signs_a_browser_in_that_sends_it_no_cookie(
         assert (await send(browser, "POST", path, headers))[1] != "cross_site"
 
 
-def test_the_exceptions_are_apple_s_answer_and_the_letter_s_one_click() -> None:
+def test_the_exceptions_are_apple_s_answer_the_letter_s_one_click_and_meta_s_signed_requests() -> (
+    None
+):
     assert {endpoint.path for endpoint in UNSAFE if endpoint.foreign} == {
         "/auth/apple/callback",
         "/notifications/unsubscribe",
+        "/social/meta/data-deletions",
+        "/social/meta/deauthorizations",
     }
 
 

@@ -1,14 +1,20 @@
 """The gate: hosts, cross-site writes, sizes, methods of plain forms, headers."""
 
+import asyncio
+import contextlib
 import dataclasses
+from typing import Any
 
 import httpx2
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from app import config
 from app.main import application
 from app.services import Services
+from app.web import gate
 from app.web.gate import Gate
+from tests.conftest import SECRET
 from tests.people import Browser, member
 
 SAME = {"sec-fetch-site": "same-origin"}
@@ -141,7 +147,7 @@ async def test_only_named_origins_read_the_twins_and_none_the_pages(services: Se
 
 @pytest.mark.parametrize("origins", ["*", "http://friend.example", f"{FRIEND},https://*.example"])
 def test_other_than_named_https_origins_end_the_start(services: Services, origins: str) -> None:
-    strict = {name.lower(): "5e" * 32 for name in config.DEV_SECRETS}
+    strict = SECRET
     settings = dataclasses.replace(
         services.settings, environment="prod", public_url="https://village.example", **strict
     )
@@ -149,3 +155,76 @@ def test_other_than_named_https_origins_end_the_start(services: Services, origin
     config.check(settings)
     with pytest.raises(config.Misconfigured, match="CORS_ORIGINS"):
         config.check(dataclasses.replace(settings, cors_origins=origins))
+
+
+def slow_app(seconds_before: float, parts: int) -> Any:
+    """An application that thinks, and then sends its answer in parts with a pause before each."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(seconds_before)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for number in range(parts):
+            await asyncio.sleep(0.05)
+            more = number + 1 < parts
+            await send({"type": "http.response.body", "body": b".", "more_body": more})
+
+    return app
+
+
+async def through_the_gate(
+    services: Services, app: Any, method: str = "GET", path: str = "/news"
+) -> httpx2.Response:
+    """What a gate before that application answers."""
+
+    async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"] = {"services": services}
+        await Gate(app, services.settings)(scope, receive, send)
+
+    there = httpx2.ASGITransport(with_state)
+    async with httpx2.AsyncClient(transport=there, base_url="http://testserver") as client:
+        return await client.request(method, path, headers={"accept": "application/json"})
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "DELETE"])
+async def test_no_request_thinks_longer_than_its_time(
+    services: Services, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.setattr(gate, "SECONDS_CEILING", 0.1)
+    answer = await through_the_gate(services, slow_app(30, 1), method)
+    assert answer.status_code == 503
+    assert method == "HEAD" or answer.json()["code"] == "too_slow"
+
+
+async def test_an_answer_that_has_begun_may_take_its_time(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "SECONDS_CEILING", 1.0)
+    assert (await through_the_gate(services, slow_app(0, 30))).text == "." * 30
+    # An event stream begins when there is something to tell.
+    assert (await through_the_gate(services, slow_app(1.2, 1), path="/live")).text == "."
+
+
+async def test_an_answer_that_came_with_the_last_second_is_still_sent(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "SECONDS_CEILING", 0.1)
+    ready = slow_app(0, 1)
+
+    async def deaf(scope: Scope, receive: Receive, send: Send) -> None:
+        # As Python 3.11 loses a cancellation that meets the end of a wait_for.
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(30)
+        await ready(scope, receive, send)
+
+    answer = await through_the_gate(services, deaf)
+    assert (answer.status_code, answer.text) == (200, ".")
+
+
+async def test_a_notice_is_shown_once_and_no_fragment_takes_it_away(browser: Browser) -> None:
+    await browser.post("/news/filters", {"value": "goats"}, headers=SAME)
+    assert browser.client.cookies["vu_said"] == "saved"
+    fragment = await browser.fragment("/news/filters")
+    assert "vu_said" not in fragment.headers.get("set-cookie", "")
+    first = await browser.get("/news/filters")
+    assert "Saved." in first.text and "vu_said" not in browser.client.cookies
+    assert "Saved." not in (await browser.get("/news/filters")).text

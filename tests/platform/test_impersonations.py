@@ -27,6 +27,15 @@ async def seen_as(
 PAGES = ("/", "/news", "/links", "/preferences", "/settings/activity", "/nowhere", "/admin/jobs")
 
 
+async def test_the_member_hears_of_it_in_the_bell_at_once(
+    browser: Browser, services: Services
+) -> None:
+    target = await seen_as(browser, services)
+    row = await services.db.fetchrow("SELECT user_id, title, body, url FROM notifications")
+    assert (row["user_id"], row["url"]) == (target.id, "/settings/activity")
+    assert row["title"] == "An admin saw the site as you" and REASON in row["body"]
+
+
 async def test_every_page_has_the_banner_in_its_bytes(browser: Browser, services: Services) -> None:
     await seen_as(browser, services)
     for path in (*PAGES, *PAGES):
@@ -88,6 +97,39 @@ async def test_a_write_is_the_members_and_is_written_down_with_both_ids(
     )
     assert row["actor_id"] not in (None, target.id) and row["as_user_id"] == target.id
     assert row["after"]["path"] == "/links"
+
+
+LINKS = (
+    "SELECT u.email::text, l.url FROM quick_links l JOIN users u ON u.id = l.user_id ORDER BY l.id"
+)
+
+
+@pytest.mark.parametrize("ending", ["stopped", "at its minute", "signed out", "another tab"])
+async def test_a_stale_tab_acts_as_nobody_but_the_admin_after_the_end(
+    browser: Browser, services: Services, ending: str
+) -> None:
+    target = await seen_as(browser, services, "super_admin", writes=True)
+    page = (await browser.get("/links")).text
+    assert "You see the site as" in page
+    if ending == "stopped":
+        await browser.post("/admin/impersonations/current", {"_method": "DELETE"})
+    elif ending == "another tab":
+        stretch = await services.db.fetchval("SELECT max(id) FROM impersonation_audit")
+        await impersonations.finish(services, stretch)
+    elif ending == "at its minute":
+        await services.db.execute(
+            "UPDATE impersonation_audit SET started_at = now() - interval '16 min', expires_at = now() - interval '1 min'"
+        )
+    else:
+        await services.db.execute("UPDATE sessions SET ended_at = now() WHERE impersonation_id > 0")
+    # The forms of the page that stands open yet, and what its scripts ask.
+    await browser.post("/links", {"url": "https://stale.example/"})
+    for path in ("/links", "/widgets/changes?page=home", "/notifications"):
+        answer = await browser.fragment(path)
+        assert "x-impersonating" not in answer.headers and "Target" not in answer.text
+    owners = {row["email"] for row in await services.db.fetch(LINKS)}
+    assert target.email not in owners
+    assert (owners == {"super_admin@example.org"}) is (ending != "signed out")
 
 
 def closed() -> list[tuple[str, str]]:

@@ -202,6 +202,39 @@ async def test_what_could_open_an_account_is_forgotten_once_it_is_sent(
     assert [row["template"] for row in rows] == ["session_ended"]
 
 
+LEFT = "SELECT template, status, text_body IS NULL AND html_body IS NULL AS gone FROM emails ORDER BY id DESC LIMIT 1"
+REFUSED = Problem("No such mailbox.", code="mail_refused")
+
+
+async def test_what_could_open_an_account_is_forgotten_when_it_is_refused(
+    services: Services, changed: Any
+) -> None:
+    prod = by(changed(environment="prod"), PostOffice(REFUSED))
+    for template, gone in (("sign_in", True), ("session_ended", False)):
+        async with services.tx() as tx:
+            email_id = await mail.send(tx, template, "a@example.org", link="l", code="123456")
+        assert email_id is not None
+        await mail.deliver(prod, email_id)
+        assert tuple(await services.db.fetchrow(LEFT)) == (template, "failed", gone)
+
+
+async def test_what_could_open_an_account_is_forgotten_when_it_is_not_sent(
+    services: Services, changed: Any
+) -> None:
+    prod = by(changed(environment="prod"), PostOffice())
+    words = {"link": "l", "code": "1", "agent": "a", "place": "p", "method": "letter"}
+    who = await member(services)
+    async with prod.tx() as tx:
+        for _ in range(6):  # five an hour
+            await mail.send(tx, "sign_in", "full@example.org", **words)
+        assert tuple(await services.db.fetchrow(LEFT)) == ("sign_in", "suppressed", True)
+        told = await mail.send(tx, "new_sign_in", "ada@example.org", user_id=who.id, **words)
+    await services.db.execute("UPDATE users SET closed_at = now() WHERE id = $1", who.id)
+    assert told is not None
+    await mail.deliver(prod, told)
+    assert tuple(await services.db.fetchrow(LEFT)) == ("new_sign_in", "suppressed", True)
+
+
 async def test_the_operator_is_told_once_a_day(services: Services) -> None:
     async with services.tx() as tx:
         first = await mail.send_ops_alert(tx, "Jobs died", "Three of them.", "jobs_dead")

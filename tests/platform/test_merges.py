@@ -17,6 +17,8 @@ from app.domain.homepage import (
     page_widgets,
     pages,
     preferences,
+    read_marks,
+    stock_watches,
     subscriptions,
     weather_places,
 )
@@ -36,9 +38,10 @@ WHERE contype = 'f' AND confrelid = 'users'::regclass ORDER BY 1, 2
 """
 # What refers to people and is no visitor's: who signed in, has rights or is written to, and what members alone may do.
 NO_VISITORS = {
-    "admin_grants", "api_tokens", "bans", "emails", "feed_checks", "feeds", "identities", "notification_choices",
-    "notifications", "oauth_states", "opml_imports", "rate_limit_violations", "rate_limits", "sessions",
-    "sign_in_requests", "site_settings", "stored_objects", "user_consents", "users",
+    "admin_grants", "ai_acknowledgements", "api_tokens", "bans", "emails", "feed_checks", "feeds", "identities",
+    "notification_choices", "notifications", "oauth_states", "opml_imports", "rate_limit_violations", "rate_limits",
+    "recent_searches", "sessions", "sign_in_requests", "site_settings", "social_accounts", "social_posts", "social_trips",
+    "stored_objects", "tag_merges", "tag_proposals", "user_consents", "users",
 }  # fmt: skip
 # How often each area changed: every merge counts up the member's own.
 COUNTED_UP = {"reader_versions"}
@@ -74,10 +77,11 @@ async def furnished(services: Services) -> Setup:
     item = await newsroom.item(services, feed, "First frost")
     await subscriptions.put(services, guest, feed)
     await news_marks.mark(services, guest, item, "saved", on=True)
-    await news_marks.mark_all(services, guest, news_marks.ReadMark(newsroom.NOW))
+    await read_marks.mark(services, guest, read_marks.ReadMark(newsroom.NOW))
     await news_filters.add(services, guest, news_filters.NewFilter("golf"))
     place = weather_places.NewPlace(lat=45.5, lon=-73.57, name="Here")
     await weather_places.add(services, guest, place)
+    await stock_watches.add(services, guest, "MSFT")
     await links.add(services, guest, links.NewLink("https://a.example/"))
     await preferences.patch(services, guest, {"clock": "12"})
     await page_widgets.add(services, guest, "home", "note", {"text": "mine"})
@@ -202,12 +206,13 @@ async def test_marks_are_united_and_the_member_s_word_on_one_item_holds(services
     await news_marks.mark(services, guest, one, "saved", on=True)
     await news_marks.mark(services, who, one, "read", on=False)
     early, late = newsroom.NOW - timedelta(days=2), newsroom.NOW - timedelta(days=1)
-    await news_marks.mark_all(services, guest, news_marks.ReadMark(late))
-    await news_marks.mark_all(services, who, news_marks.ReadMark(early))
+    await read_marks.mark(services, guest, read_marks.ReadMark(late))
+    await read_marks.mark(services, who, read_marks.ReadMark(early))
     assert await kept(services, who) == {"stories": Counts(2, 0), "read_marks": Counts(1, 0)}
     found = [await services.db.fetchrow(news_marks.OF_ITEM, who.id, item) for item in (one, two)]
     assert [(row["read"], row["saved"]) for row in found] == [(False, True), (True, False)]
-    assert await services.db.fetchval(news_marks.PREVIOUS, who.id, 0) == late
+    mark = "SELECT read_before FROM news_watermarks WHERE user_id = $1 AND feed_id = 0"
+    assert await services.db.fetchval(mark, who.id) == late
 
 
 async def test_limits_cut_the_visitor_s_newest(services: Services) -> None:

@@ -43,7 +43,7 @@ async def test_every_page_says_how_many_are_unread(browser: Browser, services: S
     for path in ("/", "/news"):
         assert "Notices, 2 unread" in (await browser.get(path)).text
     bell = await browser.ask(
-        "GET", "/notifications", headers={"hx-request": "true", "hx-target": "bell"}
+        "GET", "/notifications", headers={"hx-request": "true", "hx-target": "a#bell"}
     )
     assert "2 unread" in bell.text
     assert "<html" not in bell.text

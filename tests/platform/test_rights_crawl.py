@@ -75,6 +75,7 @@ SAMPLES = {
     "id": "1",
     "token_id": "1",
     "slug": "home",
+    "symbol": "MSFT",
     "key": "news",
     "kind": "weather",
     "name": "0b57d0",
@@ -84,10 +85,14 @@ SAMPLES = {
     "queue": "LOW",
     "type": "purge_news",
     "provider": "google",
+    "platform": "instagram",
+    "code": "0" * 32,
     "action": "search",
     "tier": "anonymous",
     "template": "sign_in",
     "day": "2026-01-24",
+    "month": "2026-11",
+    "service": "nws",
 }
 # These do not end (an event stream), or need a pool: they are let in, and no further.
 ENDLESS = {"/live", "/health/deep"}

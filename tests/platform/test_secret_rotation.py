@@ -94,6 +94,16 @@ async def test_pieces_in_text_and_in_lists_are_sealed_again(services: Services) 
         assert opened == "https://a.example"
 
 
+@pytest.mark.parametrize("odd", [[{"title": "no url"}], ["text"], {"url": "?"}, [{"url": "§"}]])
+async def test_a_row_of_another_shape_stops_no_rotation(services: Services, odd: Any) -> None:
+    who = await member(services)
+    await services.db.execute(CHECK, b"o", who.id, "", odd)
+    await a_secret(services, OLD, b"one")
+    found = await secret_rotation.rotate(under(services, f"{NEW},{OLD}"))
+    assert {one.place: one.unreadable for one in found}["feed_checks.results"] == 1
+    assert await verifier(services, NEW, b"one") == "hush"
+
+
 async def test_a_rotation_is_written_down_without_a_secret(services: Services) -> None:
     await a_secret(services, OLD, b"one")
     await secret_rotation.rotate(under(services, f"{NEW},{OLD}"))

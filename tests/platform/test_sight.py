@@ -1,15 +1,17 @@
 """Sight: health that asks no more than it must, readiness, metrics with the names that documents print."""
 
 import dataclasses
+import time
 
 import orjson
+import pytest
 
 from app.db import Database, open_pool
 from app.domain.platform import health
 from app.services import Services
 from app.web import sight
 from tests.conftest import client_on
-from tests.people import Browser
+from tests.people import Browser, member
 
 
 async def test_heartbeat_health_and_liveness_touch_nothing(services: Services) -> None:
@@ -53,6 +55,21 @@ async def test_the_deep_look_tells_words_to_all_and_figures_to_admins(services: 
     assert "clock: nobody holds the clock" in report.words
     assert set(report.in_words()) == {"status", "parts"}
     assert "response_time_ms" in report.for_admins()["database"]
+
+
+@pytest.mark.parametrize(
+    ("role", "sees_all"),
+    [("super_admin", True), ("ops", True), ("read_only", True), ("support", False), (None, False)],
+)
+async def test_the_deep_look_shows_all_to_whoever_may_see_the_system(
+    browser: Browser, services: Services, monkeypatch: pytest.MonkeyPatch, role: str, sees_all: bool
+) -> None:
+    report = health.Report("healthy", {"disk": {"status": "up", "free_ratio": 0.5}}, [])
+    # An answer is shared for two seconds: this one was found just now.
+    kept = (time.monotonic(), report)
+    monkeypatch.setitem(health._shared, id(services.db.pool), kept)
+    await browser.sign_in(await member(services, role=role))
+    assert ("free_ratio" in (await browser.get("/health/deep")).text) is sees_all
 
 
 async def test_the_printed_greps_find_what_they_look_for(browser: Browser) -> None:

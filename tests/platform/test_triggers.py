@@ -23,7 +23,7 @@ async def test_tagging_is_taken_as_a_job_that_says_it_is_off(
 ) -> None:
     answer = await admin.json("POST", "/admin/api/jobs/trigger-ai-tagging", {"batch_size": 50})
     found = answer.json()
-    assert (answer.status_code, found["job_type"], found["queue"]) == (202, "tag_items", "DEFAULT")
+    assert (answer.status_code, found["job_type"], found["queue"]) == (202, "tag_items", "BULK")
     assert found["status_url"] == f"/admin/api/jobs/{found['job_id']}"
     with structlog.testing.capture_logs() as lines:
         assert await run_jobs(services, "tag_items") == 1

@@ -230,6 +230,21 @@ class Vendor:
         """How this vendor says an address."""
         return {"email": person.email, "email_verified": verified, "name": person.name}
 
+    async def revoke(self, request: Request) -> Response:
+        """Take a token back (RFC 7009 says what is asked, each vendor what it answers)."""
+        async with request.form() as form:
+            fields = {name: str(value) for name, value in form.items()}
+        try:
+            self.check_revocation(fields)
+        except Refused as reason:
+            return self.refusal(str(reason))
+        return JSONResponse({})
+
+    def check_revocation(self, fields: dict[str, str]) -> None:
+        """Forget the token, which must be one of ours. Raises Refused."""
+        if self.refresh_tokens.pop(fields.get("token", ""), None) is None:
+            raise Refused("invalid_token")
+
     async def keys(self, request: Request) -> Response:
         """The public keys."""
         return JSONResponse({"keys": [key(self.name).as_dict(private=False)]})

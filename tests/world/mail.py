@@ -9,7 +9,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 
 from tests.world.faults import Asked, Fault, Faults
-from tests.world.servers import hang_up
+from tests.world.servers import Listener
 
 MOST_BYTES = 10 * 2**20
 # What the server says to RCPT when a fault is due; the connection may be tried again after the first two.
@@ -38,7 +38,7 @@ class Letter:
         return part.get_content() if part else ""
 
 
-class MailServer:
+class MailServer(Listener):
     """An SMTP server on loopback (RFC 5321 as far as a sender needs it)."""
 
     def __init__(
@@ -47,32 +47,13 @@ class MailServer:
         record: list[Asked],
         deliver: Callable[[Letter], None] = lambda letter: None,
     ) -> None:
+        super().__init__(MOST_BYTES)
         self.faults, self.record, self.deliver = faults, record, deliver
         self.letters: list[Letter] = []
-        self.open: set[asyncio.StreamWriter] = set()
-        self.port = 0
 
-    async def start(self) -> None:
-        """Listen on a free port; after a stop on the same one as before."""
-        self.server = await asyncio.start_server(
-            self.talk, "127.0.0.1", self.port, limit=MOST_BYTES
-        )
-        self.port = self.server.sockets[0].getsockname()[1]
-
-    async def stop(self) -> None:
-        """Hang up on everybody."""
-        await hang_up(self.server, self.open)
-
-    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Hold one conversation to its end."""
-        self.open.add(writer)
-        try:
-            await Conversation(self, reader, writer).run()
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass
-        finally:
-            self.open.discard(writer)
-            writer.close()
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Talk with one caller."""
+        await Conversation(self, reader, writer).run()
 
 
 class Conversation:

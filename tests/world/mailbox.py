@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from tests.world.faults import Asked, Faults
-from tests.world.servers import hang_up
+from tests.world.servers import Listener
 
 CAPABILITIES = "IMAP4rev1 IDLE LITERAL+"
 USER, PASSWORD = "village", "of people"
@@ -23,27 +23,17 @@ class Kept:
     flags: set[str] = field(default_factory=set)
 
 
-class MailboxServer:
+class MailboxServer(Listener):
     """An IMAP4rev1 server on loopback (RFC 3501 as far as a poller needs it, IDLE by RFC 2177)."""
 
     def __init__(self, faults: Faults, record: list[Asked]) -> None:
+        super().__init__(2**20)
         self.faults, self.record = faults, record
         self.letters: list[Kept] = []
         self.uidvalidity = 1001
         self.next_uid = 1
         self.changed = asyncio.Event()
         self.held: dict[str, tuple[int, asyncio.Event]] = {}
-        self.open: set[asyncio.StreamWriter] = set()
-        self.port = 0
-
-    async def start(self) -> None:
-        """Listen on a free port; after a stop on the same one as before."""
-        self.server = await asyncio.start_server(self.talk, "127.0.0.1", self.port, limit=2**20)
-        self.port = self.server.sockets[0].getsockname()[1]
-
-    async def stop(self) -> None:
-        """Hang up on everybody."""
-        await hang_up(self.server, self.open)
 
     @property
     def url(self) -> str:
@@ -71,16 +61,9 @@ class MailboxServer:
             letter.uid = uid
         self.next_uid = len(self.letters) + 1
 
-    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Hold one conversation to its end."""
-        self.open.add(writer)
-        try:
-            await Conversation(self, reader, writer).run()
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass
-        finally:
-            self.open.discard(writer)
-            writer.close()
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Talk with one caller."""
+        await Conversation(self, reader, writer).run()
 
 
 class Conversation:

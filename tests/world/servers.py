@@ -1,5 +1,6 @@
 """Servers of the world on free ports of loopback, in the loop of whoever starts them."""
 
+import abc
 import asyncio
 import contextlib
 import logging
@@ -66,6 +67,41 @@ def listening(port: int) -> socket.socket:
     except OSError:
         found.bind(("127.0.0.1", 0))
     return found
+
+
+class Listener(abc.ABC):
+    """One server of the world that speaks line by line, to each caller apart."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = most_bytes
+        self.open: set[asyncio.StreamWriter] = set()
+        self.port = 0
+
+    async def start(self) -> None:
+        """Listen on a free port; after a stop on the same one as before."""
+        self.server = await asyncio.start_server(
+            self.talk, "127.0.0.1", self.port, limit=self.most_bytes
+        )
+        self.port = self.server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Hang up on everybody."""
+        await hang_up(self.server, self.open)
+
+    @abc.abstractmethod
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Hold one conversation; which words it knows is the server's own."""
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Hold one conversation to its end."""
+        self.open.add(writer)
+        try:
+            await self.converse(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            self.open.discard(writer)
+            writer.close()
 
 
 async def hang_up(server: asyncio.Server, writers: set[asyncio.StreamWriter]) -> None:

@@ -37,6 +37,7 @@ class Google(Vendor):
                 Route("/consent", self.consent, methods=["POST"]),
                 Route("/token", self.token, methods=["POST"]),
                 Route("/certs", self.keys),
+                Route("/revoke", self.revoke, methods=["POST"]),
             ]
         )
 
@@ -53,6 +54,7 @@ class Google(Vendor):
             "GOOGLE_URL": self.url,
             "GOOGLE_TOKEN_URL": f"{self.url}/token",
             "GOOGLE_KEYS_URL": f"{self.url}/certs",
+            "GOOGLE_REVOKE_URL": f"{self.url}/revoke",
         }
 
 
@@ -73,6 +75,7 @@ class Apple(Vendor):
                 Route("/consent", self.consent, methods=["POST"]),
                 Route("/auth/token", self.token, methods=["POST"]),
                 Route("/auth/keys", self.keys),
+                Route("/auth/revoke", self.revoke, methods=["POST"]),
             ]
         )
 
@@ -121,6 +124,11 @@ class Apple(Vendor):
         if not right or not now < said["exp"] <= now + SECRET_LIVES:
             raise Refused("invalid_client")
 
+    def check_revocation(self, fields: dict[str, str]) -> None:
+        """Apple asks who wants it. Raises Refused."""
+        self.check_client(fields)
+        super().check_revocation(fields)
+
     def address_claims(self, person: Person, verified: bool) -> dict[str, Any]:
         """Apple says truth in a word, and no name."""
         return {"email": person.email, "email_verified": "true" if verified else "false"}
@@ -150,6 +158,7 @@ class Facebook(Vendor):
                 Route("/consent", self.consent, methods=["POST"]),
                 Route("/{version}/oauth/access_token", self.token),
                 Route("/{version}/me", self.me),
+                Route("/{version}/me/permissions", self.leave, methods=["DELETE"]),
             ]
         )
 
@@ -180,13 +189,30 @@ class Facebook(Vendor):
 
     async def me(self, request: Request) -> Response:
         """Who a token belongs to, if the app's proof is right."""
-        token = request.query_params.get("access_token", "")
-        proof = hmac.new(self.client_secret.encode(), token.encode(), hashlib.sha256).hexdigest()
-        person = self.access_tokens.get(token)
-        if person is None or request.query_params.get("appsecret_proof") != proof:
+        person = self.asker(request)
+        if person is None:
             return self.refusal("invalid_grant")
         email = {"email": person.email} if person.email else {}
         return JSONResponse({"id": person.subject, "name": person.name, **email})
+
+    def asker(self, request: Request) -> Person | None:
+        """Whose token it is, if the app's proof is right."""
+        token = request.query_params.get("access_token", "")
+        proof = hmac.new(self.client_secret.encode(), token.encode(), hashlib.sha256).hexdigest()
+        return (
+            self.access_tokens.get(token)
+            if request.query_params.get("appsecret_proof") == proof
+            else None
+        )
+
+    async def leave(self, request: Request) -> Response:
+        """The app is taken off the person's account: none of its tokens is good any more."""
+        person = self.asker(request)
+        if person is None:
+            return self.refusal("invalid_grant")
+        for token in [key for key, whose in self.access_tokens.items() if whose == person]:
+            del self.access_tokens[token]
+        return JSONResponse({"success": True})
 
     @property
     def env(self) -> dict[str, str]:

@@ -7,6 +7,7 @@ from zoneinfo import available_timezones
 import msgspec
 from msgspec import Meta
 
+from app.domain.platform.lines import Name
 from app.domain.platform.readers import Reader
 from app.errors import Invalid
 from app.services import Services
@@ -28,7 +29,7 @@ class Account(msgspec.Struct):
 class AccountChange(msgspec.Struct):
     """What a member may change of it; what is left out stays."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=80)] | msgspec.UnsetType = msgspec.UNSET
+    name: Name | msgspec.UnsetType = msgspec.UNSET
     time_zone: Annotated[str, Meta(max_length=60)] | None | msgspec.UnsetType = msgspec.UNSET
     locale: Annotated[str, Meta(max_length=10)] | msgspec.UnsetType = msgspec.UNSET
 

@@ -9,7 +9,8 @@ import msgspec
 from msgspec import Meta
 
 from app.domain.platform import audit, permissions
-from app.domain.platform.readers import Reader, name_of, token_hash
+from app.domain.platform.lines import Name
+from app.domain.platform.readers import PERSON, Reader, name_of, token_hash
 from app.errors import Conflict, Invalid, NotFound
 from app.services import Services
 
@@ -21,7 +22,7 @@ CEILING = 50
 class NewToken(msgspec.Struct):
     """A token to make: what it is for, what it may do, from where, and for how many days."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=80)]
+    name: Name
     scopes: Annotated[list[str], Meta(min_length=1, max_length=30)]
     days: Annotated[int, Meta(ge=1, le=365)] = 90
     # Addresses or networks, separated by spaces or commas; none means from everywhere.
@@ -128,20 +129,21 @@ async def revoke(services: Services, who: Reader, owner_id: int, token_id: int) 
             await audit.add(tx, who, "token.revoked", ("member", owner_id), name, before=before)
 
 
-# The owner is read with each request, so that a role that was taken away is missing at once.
-OWNER = """
-SELECT t.id AS token_id, t.scopes, t.used_on, t.allowed_ips::text[] AS allowed_ips, current_date AS today,
-       u.id, u.kind, u.display_name, u.email, u.role, u.time_zone, u.banned_until, p.doc,
-       (SELECT jsonb_object_agg(v.area, v.version) FROM reader_versions v WHERE v.user_id = u.id) AS own,
-       CASE WHEN u.role IS NOT NULL THEN (
-           SELECT array_agg(g.permission) FROM admin_grants g
-           WHERE g.user_id = u.id AND g.ended_at IS NULL AND (g.expires_at IS NULL OR g.expires_at > now())
-       ) END AS grants
+REVOKE_ALL = "UPDATE api_tokens SET revoked_at = now() WHERE user_id = $1 AND revoked_at IS NULL"
+
+
+async def revoke_all(tx: Services, owner_id: int) -> None:
+    """End every token of an owner."""
+    await tx.db.execute(REVOKE_ALL, owner_id)
+
+
+OWNER = f"""
+SELECT t.id AS token_id, t.scopes, t.used_on, t.allowed_ips::text[] AS allowed_ips, current_date AS today, {PERSON}
 FROM api_tokens t
 JOIN users u ON u.id = t.user_id
 LEFT JOIN preferences p ON p.user_id = u.id
 WHERE t.token_hash = $1 AND t.revoked_at IS NULL AND t.expires_at > now() AND u.closed_at IS NULL
-"""
+"""  # noqa: S608
 USED = "UPDATE api_tokens SET used_on = current_date WHERE id = $1 AND used_on IS DISTINCT FROM current_date"
 
 

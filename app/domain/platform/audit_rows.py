@@ -14,6 +14,12 @@ from app.services import Services
 
 LARGEST_ID = 2**63 - 1
 CSV_ROWS = 1000
+# Where looking through all takes too long, so many ids are looked through at once, and then ever fewer.
+WIDEST, NARROWEST = 1_000_000, 1_000
+
+
+class BrokenOff(Exception):
+    """A list that is being sent cannot be read to its end: what was sent must not look whole."""
 
 
 class AuditFilter(msgspec.Struct, kw_only=True, rename={"from_": "from"}):
@@ -59,12 +65,12 @@ class ActList(msgspec.Struct):
 ACTS = """
 SELECT id, timestamp, actor_id, actor_kind, actor_role, as_user_id, action, target_kind, target_id, reason,
     before, after, ip, request_id, trace_id
-FROM audit_log WHERE id < $1
+FROM audit_log WHERE id < $1 AND id >= $2
 """
 
 
 def narrowed(asked: AuditFilter, role: str | None) -> tuple[str, list[Any]]:
-    """The statement for one filter, and its values after id and limit; only our own words stand in its text."""
+    """The statement for one filter, and its values after the ids and the limit; only our own words stand in its text."""
     words = audit_scopes.first_words(role)
     wishes: list[tuple[str, Any]] = []
     if words is not None:
@@ -83,8 +89,8 @@ def narrowed(asked: AuditFilter, role: str | None) -> tuple[str, list[Any]]:
         wishes.append(("timestamp >= {}", since))
     if (until := moment("to", asked.to)) is not None:
         wishes.append(("timestamp < {}", until))
-    conditions = [f" AND {text.format(f'${place}')}" for place, (text, _) in enumerate(wishes, 3)]
-    query = f"{ACTS}{''.join(conditions)} ORDER BY id DESC LIMIT $2"
+    conditions = [f" AND {text.format(f'${place}')}" for place, (text, _) in enumerate(wishes, 4)]
+    query = f"{ACTS}{''.join(conditions)} ORDER BY id DESC LIMIT $3"
     return query, [value for _, value in wishes]
 
 
@@ -96,24 +102,35 @@ async def acts(services: Services, who: Reader, asked: AuditFilter) -> ActList:
 
 
 async def read(
-    services: Services, who: Reader, asked: AuditFilter, limit: int, below: int
+    services: Services, who: Reader, asked: AuditFilter, limit: int, below: int, since: int = 0
 ) -> list[Act]:
-    """The next rows below an id."""
+    """The next rows below an id, down to another one. Raises Invalid when that takes over 500 ms."""
     query, values = narrowed(asked, who.role)
-    rows = await in_time(services.db.fetch(query, below, limit, *values))
+    rows = await in_time(services.db.fetch(query, below, since, limit, *values))
     return [Act(**dict(row)) for row in rows]
 
 
 async def every(services: Services, who: Reader, asked: AuditFilter) -> AsyncIterator[Act]:
-    """All acts that fit, newest first, read 1,000 at a time. What takes too long ends it."""
-    below = LARGEST_ID
-    while True:
+    """All acts that fit, newest first, at most 1,000 at a time. Raises BrokenOff, ServiceDown."""
+    below, width = LARGEST_ID, 0
+    while below > 0:
+        since = below - width if width else 0
         try:
-            rows = await read(services, who, asked, CSV_ROWS, below)
+            rows = await read(services, who, asked, CSV_ROWS, below, since)
         except Invalid:
-            return
+            below, width = await narrower(services, below, width)
+            continue
         for act in rows:
             yield act
-        if len(rows) < CSV_ROWS:
-            return
-        below = rows[-1].id
+        below = rows[-1].id if len(rows) == CSV_ROWS else since
+
+
+ABOVE_ALL = "SELECT coalesce(max(id), 0) + 1 FROM audit_log"
+
+
+async def narrower(services: Services, below: int, width: int) -> tuple[int, int]:
+    """Where to go on, and with how many ids at once, after a look that took too long. Raises BrokenOff."""
+    if width == NARROWEST:
+        raise BrokenOff("The audit log cannot be read at the moment.")
+    above = await services.db.fetchval(ABOVE_ALL)
+    return min(below, above), max(NARROWEST, width // 10) if width else WIDEST

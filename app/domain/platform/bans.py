@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from app.domain.platform import audit, super_admins
+from app.domain.platform import audit, mail, super_admins
 from app.domain.platform.readers import Reader
 from app.errors import Conflict, Invalid, NotFound
 from app.services import Services
@@ -97,7 +97,10 @@ async def add(
     reason: str,
     ends_at: datetime,
 ) -> Ban:
-    """Ban a network or a member until `ends_at`; without `who` a rule did it. Raises Invalid, NotFound, Conflict."""
+    """Ban a network or a member until `ends_at`, and write to the member; without `who` a rule did it.
+
+    Raises Invalid, NotFound, Conflict.
+    """
     if (network is None) == (user_id is None):
         raise Invalid("Please say whom: a network or a member.", errors={"network": "Or a member."})
     if ends_at <= datetime.now(UTC):
@@ -123,27 +126,31 @@ def as_written(ban: Ban) -> dict[str, Any]:
 # Two bans of one member at once: the later end holds, which is also what lifting one of them goes back to.
 BAN_MEMBER = """
 UPDATE users SET banned_until = greatest(banned_until, $2), ban_reason = $3
-WHERE id = $1 AND kind <> 'visitor' RETURNING role
+WHERE id = $1 AND kind <> 'visitor' RETURNING role, email::text
 """
 
 
 async def ban_member(
     services: Services, who: Reader | None, user_id: int, reason: str, ends_at: datetime
 ) -> None:
-    """Let the member feel it with their next request. Raises Invalid, NotFound, Conflict."""
+    """Let the member feel it with their next request, and tell them. Raises Invalid, NotFound, Conflict."""
     if who is not None and who.id == user_id:
         raise Invalid("Nobody bans themselves.", errors={"user_id": "This is you."})
     may_ban_admins = who is not None and "manage_roles" in who.permissions
     if may_ban_admins:
         # Of two who ban each other at once the second finds that the first did.
         await super_admins.lock(services)
-    role: Any = await services.db.fetchrow(BAN_MEMBER, user_id, ends_at, reason)
-    if role is None:
+    row: Any = await services.db.fetchrow(BAN_MEMBER, user_id, ends_at, reason)
+    if row is None:
         raise NotFound("There is no member of that number.")
-    if role["role"] is not None and not may_ban_admins:
+    if row["role"] is not None and not may_ban_admins:
         raise Conflict("Admins are not banned. Take the role away first.", code="is_admin")
-    if role["role"] == "super_admin":
+    if row["role"] == "super_admin":
         await super_admins.keep_one(services)
+    if row["email"] is not None:
+        await mail.send(
+            services, "banned", row["email"], user_id=user_id, until=ends_at, reason=reason
+        )
 
 
 LIFT = f"""

@@ -22,6 +22,9 @@ READERS = {
     "reports": "view_analytics",
     "uploads": "manage_content",
 }
+# What lies there under keys that begin so is for its owner's eyes alone, whatever else opens the bucket (chapter 20
+# rule 56).
+OWNERS_ALONE = {"profiles": "social/"}
 # How long the store hands a private file to whoever was sent on to it.
 SENT_ON_SECONDS = 60
 
@@ -69,14 +72,17 @@ async def readable(services: Services, who: Reader | None, object_id: int) -> St
     if who is None or who.kind == "visitor":
         raise SignInNeeded("Please sign in to open this file. We will bring you back here.")
     row = await services.db.fetchrow(BY_ID, object_id)
-    if row is None or not may_read(who, row["bucket"], row["owner_id"]):
+    if row is None or not may_read(who, row["bucket"], row["key"], row["owner_id"]):
         raise NotFound("There is no such file.")
     return StoredObject(**dict(row))
 
 
-def may_read(who: Reader, bucket: str, owner_id: int | None) -> bool:
-    """Whether it is the reader's own, or their permission opens the bucket."""
-    return bucket in READERS and (owner_id == who.id or READERS[bucket] in who.permissions)
+def may_read(who: Reader, bucket: str, key: str, owner_id: int | None) -> bool:
+    """Whether it is the reader's own, or their permission opens the bucket, but for what its owner alone may see."""
+    if bucket not in READERS:
+        return False
+    is_closed = bucket in OWNERS_ALONE and key.startswith(OWNERS_ALONE[bucket])
+    return owner_id == who.id or (READERS[bucket] in who.permissions and not is_closed)
 
 
 async def sent_on(services: Services, found: StoredObject, seconds: int) -> str | None:

@@ -125,7 +125,7 @@ def address_of(services: Services, who: Reader, found: KeptFile) -> str | None:
     if found.visibility == "public" and found.sha256:
         sha256 = bytes.fromhex(found.sha256)
         return file_links.public_address(services.settings, found.bucket, found.key, sha256)
-    if file_links.may_read(who, found.bucket, found.owner_id):
+    if file_links.may_read(who, found.bucket, found.key, found.owner_id):
         return file_links.signed_address(services.settings, found.id)
     return None
 

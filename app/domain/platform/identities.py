@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from app.domain.platform import members, oauth, secrets
+from app.domain.platform import lines, mail, members, notifications, oauth, oauth_tokens, secrets
 from app.domain.platform.oauth import Answered
 from app.domain.platform.readers import Reader, token_hash
 from app.errors import Conflict, Forbidden, Invalid, NotFound
@@ -80,7 +80,7 @@ async def new_member(services: Services, trip: Answered) -> int | None:
     address = usable(trip.found.email)
     if address is None or not trip.found.email_verified:
         return None
-    user_id = await services.db.fetchval(ADD_MEMBER, address, trip.found.name.strip()[:80])
+    user_id = await services.db.fetchval(ADD_MEMBER, address, lines.in_one(trip.found.name))
     if user_id is None:
         return None
     await members.welcome(services, user_id)
@@ -194,7 +194,9 @@ async def link_waiting(services: Services, user_id: int, link_hash: bytes, brows
     if found.email_verified and not await services.db.fetchval(OWNS, user_id, found.email):
         return
     if not await services.db.fetchval(HAS_ONE, user_id, row["provider"], found.subject):
-        await add(services, user_id, row["provider"], found)
+        async with services.tx() as tx:
+            await add(tx, user_id, row["provider"], found)
+            await tell(tx, user_id, row["provider"], added=True)
 
 
 HAS_ONE = """
@@ -208,6 +210,27 @@ async def link(services: Services, who: Reader, trip: Answered) -> None:
         raise Forbidden("This was begun by another member. Please begin again.", code="bad_state")
     async with services.tx() as tx:
         await add(tx, who.id, trip.provider, trip.found)
+        await tell(tx, who.id, trip.provider, added=True)
+
+
+ADDRESS = "SELECT email::text FROM users WHERE id = $1"
+
+
+async def tell(tx: Services, user_id: int, provider: str, *, added: bool) -> None:
+    """Tell a member, by letter and in the bell, that a way in came or went."""
+    title = oauth.title_of(tx, provider)
+    happened = f"{title} opens your account now" if added else f"{title} opens your account no more"
+    where = "/settings/sign-in"
+    await notifications.add(tx, user_id, "account", happened, url=where)
+    await mail.send(
+        tx,
+        "way_in_changed",
+        await tx.db.fetchval(ADDRESS, user_id),
+        user_id=user_id,
+        title=title,
+        added=added,
+        link=f"{tx.settings.public_url}{where}",
+    )
 
 
 class WayIn(msgspec.Struct):
@@ -257,16 +280,21 @@ async def ways_in(services: Services, who: Reader) -> WaysIn:
 
 # The member's row is locked, so that two at once cannot take the last two ways in.
 LOCK = "SELECT id FROM users WHERE id = $1 FOR UPDATE"
-REMOVE = "DELETE FROM identities WHERE user_id = $1 AND provider = $2 RETURNING id"
+REMOVE = (
+    "DELETE FROM identities WHERE user_id = $1 AND provider = $2 RETURNING id, refresh_token_enc"
+)
 OTHERS = "SELECT count(*) FROM identities WHERE user_id = $1 AND provider <> $2"
 
 
 async def unlink(services: Services, who: Reader, provider: str) -> None:
-    """Take one way in away. Raises NotFound, and Conflict when it is the last one."""
+    """Take one way in away, and have its provider revoke what we kept. Raises NotFound, and Conflict when it is the last one."""
     async with services.tx() as tx:
         await tx.db.execute(LOCK, who.id)
         letters = await tx.db.fetchval(LETTERS, who.id)
         if not letters and not await tx.db.fetchval(OTHERS, who.id, provider):
             raise Conflict("This is your last way in. Add another one first.", code="last_way_in")
-        if await tx.db.fetchval(REMOVE, who.id, provider) is None:
+        row = await tx.db.fetchrow(REMOVE, who.id, provider)
+        if row is None:
             raise NotFound("This account is not linked.")
+        await oauth_tokens.give_up(tx, who.id, row["id"], provider, row["refresh_token_enc"])
+        await tell(tx, who.id, provider, added=False)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from app.domain.platform import audit, mail, permissions
+from app.domain.platform import audit, mail, notifications, permissions
 from app.domain.platform.readers import Impersonation, Reader, name_of
 from app.errors import Conflict, Forbidden, NotFound
 from app.services import Services
@@ -106,6 +106,15 @@ async def start(
         await tx.db.execute(CARRY, who.session_id, row["id"])
         after = {"id": row["id"], "writes": wish.writes, "minutes": wish.minutes}
         await write_down(tx, pair(row, who.role), "impersonation.started", wish.reason, after)
+        await notifications.add(
+            tx,
+            wish.user_id,
+            "account",
+            "An admin saw the site as you",
+            f"The reason: {wish.reason}",
+            "/settings/activity",
+            dedupe_key=f"seen_as_you:{row['id']}",
+        )
         await plan_end(tx, wish.user_id, row["id"], row["expires_at"])
         return await one(tx, row["id"])
 

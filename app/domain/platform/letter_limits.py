@@ -21,6 +21,9 @@ def counted_as(template: str, kind: str) -> str | None:
         return "sign_in"
     if template in PRIVACY:
         return "privacy"
+    # It comes three times a month by itself, and says what money goes.
+    if template == "ai_budget_alert":
+        return None
     return {"notice": "notice", "digest": "notice", "ops": "ops"}.get(kind)
 
 

@@ -31,6 +31,7 @@ SAMPLES: Mapping[str, Mapping[str, Any]] = {
         "method": "letter",
         "link": f"{SITE}/auth/not-me?token=sample",
     },
+    "way_in_changed": {"title": "Google", "added": True, "link": f"{SITE}/settings/sign-in"},
     "session_ended": {"link": f"{SITE}/settings/sessions"},
     "address_changed": {
         "new_address": "ada@lovelace.example",
@@ -85,6 +86,12 @@ SAMPLES: Mapping[str, Mapping[str, Any]] = {
     "deletion_cancelled": {"link": f"{SITE}/auth/login"},
     "deletion_held": {"why": "a ban that still runs", "until": "21 March 2027"},
     "deletion_done": {"link": f"{SITE}/receipts/sample"},
+    "social_reconnect": {
+        "platform": "Instagram",
+        "name": "ada.makes",
+        "until": "21 March 2027",
+        "link": f"{SITE}/social",
+    },
     "ops_alert": {
         "headline": "Letters do not come in",
         "sentence": "The mailbox could not be read 5 times in a row (timeout).",

@@ -27,7 +27,7 @@ ALWAYS = (
     "deletion_held",
     "deletion_done",
 )
-# Whoever reads these could act as the member: their text goes once they are sent, and no admin sees it.
+# Whoever reads these could act as the member: their text goes once they are sent or given up, and no admin sees it.
 SECRET = ("sign_in", "verify_address", "step_up", "new_sign_in", "deletion_scheduled")
 
 ADD = """
@@ -55,6 +55,7 @@ async def send(
     """
     letter = services.letters(template, site_name=site_settings.of(services).site_name, **context)
     is_allowed = await letter_limits.left(services, template, kind, to_address) > 0
+    is_kept = is_allowed or template not in forgotten(services)
     email_id: int | None = await services.db.fetchval(
         ADD,
         user_id,
@@ -62,8 +63,8 @@ async def send(
         template,
         kind,
         letter.subject,
-        letter.text,
-        letter.html,
+        letter.text if is_kept else None,
+        letter.html if is_kept else None,
         f"<{secrets.token_hex(16)}@{services.settings.mail_host}>",
         dedupe_key,
         "queued" if is_allowed else "suppressed",
@@ -74,6 +75,11 @@ async def send(
     elif email_id is not None:
         MESSAGES.labels(template, "suppressed").inc()
     return email_id
+
+
+def forgotten(services: Services) -> list[str]:
+    """The templates whose text goes as soon as a letter's way ends, however it ends; in development /dev/mail shows all."""
+    return [] if services.settings.is_local else list(SECRET)
 
 
 async def enqueue(services: Services, email_id: int, kind: str, user_id: int | None) -> None:
@@ -110,6 +116,8 @@ TAKE = """
 UPDATE emails
 SET status = CASE WHEN found.why IS NOT NULL THEN 'suppressed' WHEN found.lost THEN 'failed' ELSE 'sending' END,
     error = CASE WHEN found.why IS NOT NULL THEN found.why WHEN found.lost THEN 'interrupted' END,
+    text_body = CASE WHEN found.why IS NULL AND NOT found.lost OR template <> ALL($3::text[]) THEN text_body END,
+    html_body = CASE WHEN found.why IS NULL AND NOT found.lost OR template <> ALL($3::text[]) THEN html_body END,
     attempts = attempts + 1, repeats = repeats + found.again::integer
 FROM (
     SELECT e.id, u.id AS reader_id,
@@ -128,17 +136,17 @@ WHERE emails.id = found.id AND emails.status IN ('queued', 'sending')
 RETURNING emails.id, found.reader_id, status, kind, template, to_address::text, subject, text_body, html_body,
     message_id, attempts
 """
-# The text of a secret letter goes as soon as it is sent, but for development, where it is read at /dev/mail.
 SENT = """
 UPDATE emails SET status = 'sent', sent_at = now(), smtp_reply = $2, error = NULL,
-    text_body = CASE WHEN $3 THEN text_body END, html_body = CASE WHEN $3 THEN html_body END
+    text_body = CASE WHEN template <> ALL($3::text[]) THEN text_body END,
+    html_body = CASE WHEN template <> ALL($3::text[]) THEN html_body END
 WHERE id = $1
 """
 
 
 async def deliver(services: Services, email_id: int) -> None:
     """Hand one letter over. A refusal for now is tried again, one for good is written down. Raises ServiceDown, Defer."""
-    row = await services.db.fetchrow(TAKE, email_id, list(ALWAYS))
+    row = await services.db.fetchrow(TAKE, email_id, list(ALWAYS), forgotten(services))
     if row is None or row["status"] != "sending":
         if row is not None:
             MESSAGES.labels(row["template"], row["status"]).inc()
@@ -148,8 +156,7 @@ async def deliver(services: Services, email_id: int) -> None:
     except Problem as error:
         await note_failure(services, row, error)
         return
-    keeps_text = services.settings.is_local or row["template"] not in SECRET
-    await services.db.execute(SENT, email_id, reply[:500], keeps_text)
+    await services.db.execute(SENT, email_id, reply[:500], forgotten(services))
     MESSAGES.labels(row["template"], "sent").inc()
 
 
@@ -165,7 +172,12 @@ async def handed_over(services: Services, row: Any) -> str:
     return reply
 
 
-FAILED = "UPDATE emails SET status = 'failed', error = $2, smtp_reply = $3 WHERE id = $1"
+FAILED = """
+UPDATE emails SET status = 'failed', error = $2, smtp_reply = $3,
+    text_body = CASE WHEN template <> ALL($4::text[]) THEN text_body END,
+    html_body = CASE WHEN template <> ALL($4::text[]) THEN html_body END
+WHERE id = $1
+"""
 # After a hand-over that ended in the dark the letter stays `sending`, so that the next one counts as a repeat.
 WAITS = """
 UPDATE emails SET status = CASE WHEN $4 THEN 'sending' ELSE 'queued' END, error = $2, smtp_reply = $3 WHERE id = $1
@@ -184,7 +196,8 @@ async def note_failure(services: Services, row: Any, error: Problem) -> None:
     is_last = row["attempts"] > len(TRY_AGAIN_SECONDS)
     gone_for_good = error.code == "mail_refused"
     if gone_for_good or is_last or (unsure and row["kind"] != "transactional"):
-        await services.db.execute(FAILED, row["id"], "interrupted" if unsure else error.code, reply)
+        why = "interrupted" if unsure else error.code
+        await services.db.execute(FAILED, row["id"], why, reply, forgotten(services))
         MESSAGES.labels(row["template"], "failed").inc()
         if not gone_for_good and is_last:
             raise error

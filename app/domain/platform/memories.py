@@ -16,7 +16,8 @@ log = structlog.get_logger("memories")
 CHANNEL = "village_memories"
 LOOK_SECONDS = 30.0
 
-# How each memory is read again, and whether it had changed. A new one is a line here and a trigger in schema.sql.
+# How each memory is read again, and whether it had changed. A new one is a line here and a trigger in schema.sql; what
+# another folder of domain keeps adds its line when it is imported.
 READERS: dict[str, Callable[[Services], Awaitable[bool]]] = {
     "flags": flags.refresh,
     "limits": limiters.refresh,
@@ -47,10 +48,10 @@ def call(services: Services, name: str = "all") -> None:
     calls.wake.set()
 
 
-async def read(services: Services, names: Iterable[str] = tuple(READERS)) -> bool:
+async def read(services: Services, names: Iterable[str] = READERS) -> bool:
     """Read these memories again; return whether one changed. While the database is away the last known values stay."""
     changed = False
-    for name in names:
+    for name in list(names):
         try:
             changed |= await READERS[name](services)
         except ServiceDown:

@@ -1,8 +1,18 @@
-"""New browsers: a member is told of each, and can say "It was not me", which ends all sessions."""
+"""New browsers: a member is told of each, and can say "It was not me", which ends all that was opened."""
 
 from typing import Any
 
-from app.domain.platform import agents, audit, email_changes, mail, proofs, sessions
+from app.domain.platform import (
+    agents,
+    api_tokens,
+    audit,
+    email_changes,
+    mail,
+    notifications,
+    oauth_tokens,
+    proofs,
+    sessions,
+)
 from app.domain.platform.readers import Reader, token_hash
 from app.services import Services
 
@@ -43,12 +53,16 @@ async def tell(
 ) -> None:
     """Write to a member that a new browser is signed in."""
     token, _ = await proofs.add(services, "not_me", address, minutes=MINUTES, user_id=user_id)
+    agent = agents.in_words(str(ip.get("agent") or ""))
+    await notifications.add(
+        services, user_id, "account", "New sign-in", f"{agent}, by {method}.", "/settings/sessions"
+    )
     await mail.send(
         services,
         "new_sign_in",
         address,
         user_id=user_id,
-        agent=agents.in_words(str(ip.get("agent") or "")),
+        agent=agent,
         place=ip.get("address") or "an unknown address",
         method=method,
         link=proofs.link_of(services, token, "/auth/not-me"),
@@ -58,13 +72,20 @@ async def tell(
 END_ALL = """
 UPDATE sessions SET ended_at = now(), ended_why = 'not_me' WHERE user_id = $1 AND ended_at IS NULL
 """
+# Who was in could have made a key or linked an account of their own, to come back by.
+UNLINK_SINCE = """
+DELETE FROM identities WHERE user_id = $1 AND created_at > $2 RETURNING id, provider, refresh_token_enc
+"""
 
 
 async def refuse(services: Services, token: str) -> None:
-    """End all sessions of the member whose letter this is, and void their letters. Raises SignInNeeded."""
+    """End all sessions and tokens of the member whose letter this is, and what opened doors since. Raises SignInNeeded."""
     async with services.tx() as tx:
         row = await proofs.by_link(tx, token, "not_me")
         await tx.db.execute(END_ALL, row["user_id"])
+        await api_tokens.revoke_all(tx, row["user_id"])
+        for gone in await tx.db.fetch(UNLINK_SINCE, row["user_id"], row["created_at"]):
+            await oauth_tokens.give_up(tx, row["user_id"], *gone)
         await proofs.void(tx, row["email"], "sign_in", "step_up")
         # A change of address that the stranger asked for waits in a mailbox of theirs.
         await email_changes.call_off(tx, row["user_id"])

@@ -25,6 +25,13 @@ TYPES: dict[str, NoticeType] = {
         NoticeType("privacy", "Copies and deletion", "When a copy of your data is ready."),
         NoticeType("feeds", "Feeds", "A feed you read moved, or stopped."),
         NoticeType(
+            "social_reconnect",
+            "Social accounts",
+            "When one of yours has to be connected again.",
+            ("mail",),
+            has_letter=True,
+        ),
+        NoticeType(
             "digest",
             "Daily digest",
             "At 07:00 your time: what you have not read here yet. None when there is nothing.",

@@ -32,6 +32,9 @@ class Provider(Protocol):
     async def refreshed(self, token: str) -> Any:
         """Newer tokens for a kept one."""
 
+    async def revoke(self, token: str) -> None:
+        """A kept token opens nothing any more."""
+
 
 class Trip(msgspec.Struct, frozen=True):
     """What both ways of one trip need."""
@@ -66,6 +69,12 @@ def buttons(services: Services) -> list[Button]:
     """The providers that are set up, in their order."""
     doors = [services.outside[name] for name in PROVIDERS if name in services.outside]
     return [Button(door.name, door.title, door.breaker.state == "open") for door in doors]
+
+
+def title_of(services: Services, name: str) -> str:
+    """What people call a provider, also one that is not set up any more."""
+    found: Provider | None = services.outside.get(name)
+    return found.title if found is not None else name.title()
 
 
 def door(services: Services, name: str) -> Provider:

@@ -1,4 +1,4 @@
-"""Tokens kept for members' outside accounts: renewed each night, cleared when the provider calls them void."""
+"""Tokens kept for members' outside accounts: renewed each night, cleared when void, revoked when nobody needs them."""
 
 from typing import Any
 
@@ -61,3 +61,52 @@ async def refresh_one(services: Services, row: Any, silent: dict[str, ServiceDow
         return
     kept = secrets.seal(services.settings, *place, tokens.refresh_token or token)
     await services.db.execute(RENEWED, row["id"], old, kept, tokens.expires_in)
+
+
+ADD_REVOCATION = "INSERT INTO token_revocations (provider, token_enc) VALUES ($1, '') RETURNING id"
+HOLD_REVOCATION = "UPDATE token_revocations SET token_enc = $2 WHERE id = $1"
+
+
+# A provider takes back all that our app was allowed, and so the posts that the member still has shown (chapter 20).
+STILL_NEEDED = """
+SELECT EXISTS (SELECT FROM social_accounts WHERE user_id = $1 AND platform = $2 AND revoked_at IS NULL)
+"""
+
+
+async def give_up(
+    tx: Services, user_id: int, identity_id: int, provider: str, kept: bytes | None
+) -> None:
+    """Have the token of an account that was unlinked revoked by its provider, once the caller's transaction stands."""
+    if not kept or await tx.db.fetchval(STILL_NEEDED, user_id, provider):
+        return
+    try:
+        token = secrets.unseal(
+            tx.settings, "identities", "refresh_token_enc", identity_id, bytes(kept)
+        )
+    except ServiceDown:
+        log.warning("token not revoked", provider=provider, why="its key is not here")
+        return
+    revocation_id = await tx.db.fetchval(ADD_REVOCATION, provider)
+    sealed = secrets.seal(tx.settings, "token_revocations", "token_enc", revocation_id, token)
+    await tx.db.execute(HOLD_REVOCATION, revocation_id, sealed)
+    await tx.enqueue("revoke_oauth_token", revocation_id, key=f"revocation:{revocation_id}")
+
+
+DUE = "SELECT provider, token_enc FROM token_revocations WHERE id = $1"
+DONE = "DELETE FROM token_revocations WHERE id = $1"
+
+
+async def revoke(services: Services, revocation_id: int) -> None:
+    """Let a provider revoke one token, and forget it; one that is void already is as good. Raises ServiceDown."""
+    row = await services.db.fetchrow(DUE, revocation_id)
+    if row is None:
+        return
+    place = ("token_revocations", "token_enc", revocation_id)
+    token = secrets.unseal(services.settings, *place, row["token_enc"])
+    provider = services.outside.get(row["provider"])
+    if provider is not None:
+        try:
+            await provider.revoke(token)
+        except Forbidden:
+            log.info("token was void", provider=row["provider"])
+    await services.db.execute(DONE, revocation_id)

@@ -18,18 +18,29 @@ WISHES = "SELECT count(*) FROM gdpr_requests WHERE status IN ('waiting', 'pendin
 LIVE_FLAGS = "SELECT count(*) FROM feature_flags WHERE enabled"
 LIVE_BANS = "SELECT count(*) FROM bans WHERE lifted_at IS NULL AND ends_at > now()"
 SEEN_AS = "SELECT count(*) FROM impersonation_audit WHERE ended_at IS NULL AND expires_at > now()"
+TEMPLATES = "SELECT count(*) FROM layout_templates WHERE state = 'published'"
 ACTS = "SELECT count(*) FROM audit_log WHERE timestamp > now() - interval '1 day'"
+AI_SPENT = """
+SELECT round(100 * spent_micros / nullif(budget_limit_cents * 10000, 0)) FROM ai_usage_tracking
+WHERE month = date_trunc('month', now() AT TIME ZONE 'UTC')
+"""
+RESTING = "SELECT count(*) FROM integration_states WHERE breaker <> 'closed'"
+FINDINGS = "SELECT count(*) FROM quality_checks WHERE closed_at IS NULL"
 
 # The address of a panel → the figure and its words. Each reads an index or a small table.
 FIGURES: dict[str, tuple[str, str]] = {
     "/admin/users/roles": (ADMINS, "admins: {}"),
     "/admin/impersonations": (SEEN_AS, "now: {}"),
     "/admin/privacy-requests": (WISHES, "open: {}"),
+    "/admin/templates": (TEMPLATES, "published: {}"),
     "/admin/feature-flags": (LIVE_FLAGS, "on: {}"),
     "/admin/bans": (LIVE_BANS, "live: {}"),
     "/admin/jobs": (DEAD_JOBS, "dead: {}"),
     "/admin/queues": (DUE_JOBS, "due: {}"),
     "/admin/jobs/workers": (LIVE_WORKERS, "live: {}"),
+    "/admin/ai-usage": (AI_SPENT, "spent: {} %"),
+    "/admin/ops/integrations": (RESTING, "resting: {}"),
+    "/admin/ops/quality": (FINDINGS, "open: {}"),
     "/admin/emails": (LETTERS, "waiting: {}"),
     "/admin/inbound-emails": (LETTERS_IN, "to look at: {}"),
     "/admin/audit-log": (ACTS, "acts in 24 h: {}"),
@@ -66,6 +77,6 @@ async def panels(services: Services, mine: Iterable[tuple[str, str, str]]) -> Pa
 async def figure(services: Services, query: str, words: str) -> str:
     """One figure in its words, or nothing where it would take too long."""
     try:
-        return words.format(f"{await in_time(services.db.fetchval(query)):,}")
+        return words.format(f"{await in_time(services.db.fetchval(query)) or 0:,}")
     except Invalid:
         return ""

@@ -99,7 +99,7 @@ def left(tries: int) -> str:
 USE_LINK = """
 UPDATE sign_in_requests SET used_at = now()
 WHERE token_hash = $1 AND purpose = ANY($2::text[]) AND used_at IS NULL AND expires_at > now()
-RETURNING email::text, next, user_id, link_hash
+RETURNING email::text, next, user_id, link_hash, created_at
 """
 
 

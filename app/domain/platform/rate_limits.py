@@ -10,7 +10,7 @@ from app.domain.platform import audit, bans, limiters
 from app.domain.platform.limiters import TIERS, Limit, Limiter, Subject
 from app.domain.platform.rate_windows import Window
 from app.domain.platform.readers import Reader
-from app.errors import Forbidden, NotFound, SignInNeeded, TooMany
+from app.errors import Forbidden, Invalid, NotFound, SignInNeeded, TooMany
 from app.services import Services
 
 # Counted for the member and for the address (the stars of chapter 10 rule 26).
@@ -19,6 +19,9 @@ STARRED = frozenset(("login", "vote", "submission", "contact", "listing_create")
 LASTING = frozenset(("bootstrap", "login", "login_address", "redemption"))
 # Counted in memory and told to the others each second: docs/decisions/0003-limits-on-hot-pages.md.
 TOLD_LATER = frozenset(("page",))
+
+# 0 means "not for this tier": of these it would lock everybody out.
+NEEDED = frozenset(("login", "login_address", "page"))
 
 # Never refused: what is over the limit is served and not counted as a click (chapter 50 rule 32).
 SERVED = frozenset(("click",))
@@ -223,7 +226,10 @@ async def change(
     window_seconds: int | None,
     reason: str,
 ) -> RateLimit:
-    """Change a limit; every process feels it within seconds. Raises NotFound."""
+    """Change a limit; every process feels it within seconds. Raises NotFound, Invalid."""
+    if limit_count == 0 and action in NEEDED:
+        sentence = "At least 1: with none at all nobody could sign in or see a page."
+        raise Invalid("Please check the limit.", errors={"limit_count": sentence})
     async with services.tx() as tx:
         await tx.db.execute(HOLD, action, tier)
         before = await one(tx, action, tier)

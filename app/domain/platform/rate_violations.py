@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 import structlog
 
-from app.domain.platform import bans, limiters, mail, rate_windows
+from app.domain.platform import bans, limiters, rate_windows
 from app.domain.platform.limiters import Subject
 from app.domain.platform.readers import Reader
 from app.errors import Forbidden, Invalid, ServiceDown
@@ -124,12 +124,11 @@ LENGTH = """
 SELECT least(greatest(make_interval(secs => $3::int), 2 * max(ends_at - created_at)), interval '7 days')
 FROM bans WHERE source = 'rule' AND (user_id = $1 OR network = $2::text::inet::cidr) AND ends_at > now() - interval '7 days'
 """
-ADDRESS = "SELECT email::text FROM users WHERE id = $1"
 FORGET = "DELETE FROM rate_limit_windows WHERE name = ANY($1::text[])"
 
 
 async def ban(services: Services, subject: Subject, rule: Rule) -> None:
-    """Ban a subject, and write to a member; a repeat within 7 days is twice as long, up to 7 days.
+    """Ban a subject; a repeat within 7 days is twice as long, up to 7 days.
 
     It then begins with a clean sheet.
     """
@@ -144,12 +143,6 @@ async def ban(services: Services, subject: Subject, rule: Rule) -> None:
         ends_at=end,
     )
     await services.db.execute(FORGET, [window_name(subject, action) for action in RULES])
-    email = await services.db.fetchval(ADDRESS, subject.user_id)
-    if email is not None:
-        reason = rule.reason
-        await mail.send(
-            services, "banned", email, user_id=subject.user_id, until=end, reason=reason
-        )
 
 
 class Violation(msgspec.Struct):

@@ -76,27 +76,30 @@ def token_hash(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-# Two look-ups by unique index, of which the second is rarely asked: with OR both would be read each time.
-BY_VALUE = """
-SELECT s.id AS session_id, s.token_hash, s.next_seen_at, s.rotated_at, s.seen_at, s.fresh_until, s.previous_hash,
-       s.impersonation_id, u.id, u.kind, u.display_name, u.email, u.role, u.time_zone, u.banned_until, p.doc, now() AS now,
+# What is read of a person with each request, so that a role that was taken away is missing at once.
+PERSON = """u.id, u.kind, u.display_name, u.email, u.role, u.time_zone, u.banned_until, p.doc,
        (SELECT jsonb_object_agg(v.area, v.version) FROM reader_versions v WHERE v.user_id = u.id) AS own,
+       CASE WHEN u.role IS NOT NULL THEN (
+           SELECT array_agg(g.permission) FROM admin_grants g
+           WHERE g.user_id = u.id AND g.ended_at IS NULL AND (g.expires_at IS NULL OR g.expires_at > now())
+       ) END AS grants"""
+
+# Two look-ups by unique index, of which the second is rarely asked: with OR both would be read each time.
+BY_VALUE = f"""
+SELECT s.id AS session_id, s.token_hash, s.next_seen_at, s.rotated_at, s.seen_at, s.fresh_until, s.previous_hash,
+       s.impersonation_id, now() AS now, {PERSON},
        (SELECT count(*) FROM (
            SELECT FROM notifications n WHERE n.user_id = u.id AND n.by_bell AND n.read_at IS NULL LIMIT 100
        ) AS unread)::integer AS unread,
        (SELECT ARRAY[c.policy_version, CASE WHEN c.analytics THEN 'analytics' END,
                      CASE WHEN c.marketing THEN 'marketing' END, CASE WHEN c.personalisation THEN 'personalisation' END]
-        FROM user_consents c WHERE c.user_id = u.id ORDER BY c.id DESC LIMIT 1) AS answered,
-       CASE WHEN u.role IS NOT NULL THEN (
-           SELECT array_agg(g.permission) FROM admin_grants g
-           WHERE g.user_id = u.id AND g.ended_at IS NULL AND (g.expires_at IS NULL OR g.expires_at > now())
-       ) END AS grants
+        FROM user_consents c WHERE c.user_id = u.id ORDER BY c.id DESC LIMIT 1) AS answered
 FROM sessions s
 JOIN users u ON u.id = s.user_id
 LEFT JOIN preferences p ON p.user_id = u.id
 WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.ends_at > now() AND s.key_print = $2 AND u.closed_at IS NULL
   AND s.seen_at > now() - CASE WHEN u.role IS NULL THEN interval '30 days' ELSE interval '60 minutes' END
-"""
+"""  # noqa: S608
 BY_OLDER_VALUE = BY_VALUE.replace("s.token_hash = $1", "s.previous_hash = $1")
 
 

@@ -15,6 +15,9 @@ from app.services import Services
 log = structlog.get_logger("secrets")
 
 BATCH = 500
+# What a process with older settings seals while the walk goes by is found by the next one.
+MOST_WALKS = 5
+TRIES = 3
 # Seals one piece again; a piece under the first key comes back as it is.
 Reseal = Callable[[bytes], bytes]
 
@@ -27,14 +30,18 @@ class SealedPlace(NamedTuple):
     column: str
     form: str = "bytes"
     bound_to: str = ""
+    # Rows a transaction, where one row is large.
+    batch: int | None = None
 
 
 PLACES: tuple[SealedPlace, ...] = (
     SealedPlace("feeds", "id", "url_enc"),
     SealedPlace("feed_checks", "token_hash", "input", "text"),
     SealedPlace("feed_checks", "token_hash", "results", "urls", bound_to="input"),
-    SealedPlace("opml_imports", "id", "content", "text"),
+    SealedPlace("opml_imports", "id", "content", "text", batch=20),
     SealedPlace("identities", "id", "refresh_token_enc"),
+    SealedPlace("social_accounts", "id", "token_enc"),
+    SealedPlace("token_revocations", "id", "token_enc"),
     SealedPlace("oauth_states", "state_hash", "verifier_enc"),
     SealedPlace("oauth_states", "state_hash", "form_enc"),
     SealedPlace("oauth_states", "state_hash", "found_enc"),
@@ -64,7 +71,7 @@ FORMS: dict[str, Callable[[Reseal, Any], Any]] = {
 
 
 class Rotated(msgspec.Struct):
-    """What became of one place: pieces looked at, sealed again, and those that no key opens."""
+    """What became of one place: rows looked at, sealed again, and those that no key opens."""
 
     place: str
     seen: int = 0
@@ -75,29 +82,41 @@ class Rotated(msgspec.Struct):
 async def rotate(services: Services) -> list[Rotated]:
     """Seal everything under the first of SECRET_KEYS, 500 rows a transaction. Raises NotConfigured.
 
-    A second call goes on where the first was stopped: what lies under the first key is only looked at. What changes
-    meanwhile is left alone, since whoever changed it sealed it under the first key.
+    A second call goes on where the first was stopped: what lies under the first key is only opened. The walk is
+    repeated until it finds nothing to do, since a process that started with older settings may still seal under those.
     """
     names = list(secrets.keys_of(services.settings.secret_keys))
     if not names:
         raise NotConfigured("There are no secrets to rotate: SECRET_KEYS is not set.")
     found = [await rotate_place(services, place) for place in PLACES]
+    last = found
+    for _ in range(MOST_WALKS - 1):
+        if not any(one.resealed for one in last):
+            break
+        last = [await rotate_place(services, place) for place in PLACES]
+        found = [together(*pair) for pair in zip(found, last, strict=True)]
     counts = {one.place: msgspec.to_builtins(one) for one in found if one.seen}
     after = {"key": names[0], "places": counts}
     await audit.add(services, None, "secrets.rotated", ("secret_keys", names[0]), after=after)
     return found
 
 
+def together(before: Rotated, last: Rotated) -> Rotated:
+    """What two walks of one place did, and what the last one saw."""
+    return Rotated(last.place, last.seen, before.resealed + last.resealed, last.unreadable)
+
+
 async def rotate_place(services: Services, place: SealedPlace) -> Rotated:
     """Walk one column by its key."""
     done = Rotated(f"{place.table}.{place.column}")
     key: Any = None
+    batch = place.batch or BATCH
     while True:
         async with services.tx() as tx:
-            rows = await tx.db.fetch(rows_after(place), key, BATCH)
+            rows = await tx.db.fetch(rows_after(place), key, batch)
             for row in rows:
                 await rotate_row(tx, place, row["key"], row["value"], done)
-        if len(rows) < BATCH:
+        if len(rows) < batch:
             log.info("secrets rotated", **msgspec.to_builtins(done))
             return done
         key = rows[-1]["key"]
@@ -126,26 +145,44 @@ def rewrite_of(place: SealedPlace) -> str:
     )
 
 
+def value_of(place: SealedPlace) -> str:
+    """The statement that reads one value again."""
+    return f"SELECT {place.column} FROM {place.table} WHERE {place.key} = $1"  # noqa: S608
+
+
 async def rotate_row(
     services: Services, place: SealedPlace, key: Any, value: Any, done: Rotated
 ) -> None:
-    """Seal the pieces of one row again where that is needed."""
+    """Seal the pieces of one row again where that is needed; what changed meanwhile is looked at again."""
     done.seen += 1
+    for _ in range(TRIES):
+        new = rewritten(services.settings, place, key, value)
+        if new is None:
+            done.unreadable += 1
+        if new is None or new == value:
+            return
+        if (await services.db.execute(rewrite_of(place), key, value, new)).endswith(" 1"):
+            done.resealed += 1
+            return
+        value = await services.db.fetchval(value_of(place), key)
+        if value is None:
+            return
+
+
+def rewritten(settings: Settings, place: SealedPlace, key: Any, value: Any) -> Any:
+    """A row's value with every piece under the first key; None when a piece is none, or no key opens it."""
     row = key.hex() if isinstance(key, bytes) else key
     bound = (place.table, place.bound_to or place.column, row)
     try:
-        new = FORMS[place.form](lambda piece: resealed(services.settings, bound, piece), value)
-    except (ServiceDown, ValueError):
-        done.unreadable += 1
-        return
-    if new != value:
-        await services.db.execute(rewrite_of(place), key, value, new)
-        done.resealed += 1
+        return FORMS[place.form](lambda piece: resealed(settings, bound, piece), value)
+    except (ServiceDown, ValueError, TypeError, KeyError):
+        return None
 
 
 def resealed(settings: Settings, bound: tuple[str, str, object], piece: bytes) -> bytes:
-    """The piece under the first key. Raises ServiceDown when no key opens it."""
+    """The piece under the first key, which is tried even where its name stands there. Raises ServiceDown."""
+    text = secrets.unseal(settings, *bound, piece)
     first = next(iter(secrets.keys_of(settings.secret_keys))).encode()
     if piece[:1] == bytes([len(first)]) and piece[1 : 1 + len(first)] == first:
         return piece
-    return secrets.seal(settings, *bound, secrets.unseal(settings, *bound, piece))
+    return secrets.seal(settings, *bound, text)

@@ -1,13 +1,12 @@
 """Service accounts: readers without a person behind them, which have tokens only (chapter 10 rule 14)."""
 
 from datetime import datetime
-from typing import Annotated
 
 import msgspec
-from msgspec import Meta
 
 from app.domain.platform import api_tokens, audit, roles
 from app.domain.platform.api_tokens import NewToken, Token
+from app.domain.platform.lines import Name
 from app.domain.platform.readers import Reader
 from app.domain.platform.roles import Reason
 from app.errors import NotFound
@@ -17,7 +16,7 @@ from app.services import Services
 class NewServiceAccount(msgspec.Struct):
     """A service account to make, and why."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=80)]
+    name: Name
     reason: Reason
 
 
@@ -89,7 +88,6 @@ CLOSE = """
 UPDATE users SET closed_at = now(), role = NULL WHERE id = $1 AND kind = 'service' AND closed_at IS NULL
 RETURNING display_name
 """
-REVOKE_ALL = "UPDATE api_tokens SET revoked_at = now() WHERE user_id = $1 AND revoked_at IS NULL"
 
 
 async def close(services: Services, who: Reader, account_id: int, reason: str) -> None:
@@ -98,7 +96,7 @@ async def close(services: Services, who: Reader, account_id: int, reason: str) -
         name = await tx.db.fetchval(CLOSE, account_id)
         if name is None:
             raise NotFound("There is no such service account.")
-        await tx.db.execute(REVOKE_ALL, account_id)
+        await api_tokens.revoke_all(tx, account_id)
         await tx.db.execute(roles.END_GRANTS, account_id)
         before = {"name": name}
         await audit.add(tx, who, "service.closed", ("member", account_id), reason, before=before)

@@ -7,13 +7,16 @@ import msgspec
 
 from app.config import Settings
 from app.domain.platform import audit
+from app.domain.platform.lines import PLAIN
 from app.domain.platform.readers import Reader
 from app.errors import Invalid
 from app.services import Services
 
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
-Address = Annotated[str, msgspec.Meta(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
-Version = Annotated[str, msgspec.Meta(max_length=20, pattern=r"^[0-9A-Za-z._-]+$")]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=60, pattern=PLAIN)]
+Address = Annotated[
+    str, msgspec.Meta(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$(?!\s)")
+]
+Version = Annotated[str, msgspec.Meta(max_length=20, pattern=r"^[0-9A-Za-z._-]+$(?!\s)")]
 SignUp = Literal["open", "closed"]
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 
@@ -25,6 +28,8 @@ class SiteSettings(msgspec.Struct, frozen=True):
     sign_up: SignUp
     contact_address: Address
     policy_version: Version
+    # As AI_PRICES writes them, which holds while this is empty; changed at /admin/ai-usage/prices alone.
+    ai_prices: str = ""
 
 
 class SettingsChange(msgspec.Struct):
@@ -95,6 +100,13 @@ INSERT INTO site_settings (key, value, updated_by, reason) VALUES ($1, $2, $3, $
 ON CONFLICT (key) DO UPDATE
 SET value = EXCLUDED.value, updated_by = EXCLUDED.updated_by, reason = EXCLUDED.reason, updated_at = now()
 """
+
+
+async def put(tx: Services, who: Reader, key: str, value: object, reason: str) -> None:
+    """Write one setting in the caller's transaction, which audits it."""
+    await tx.db.execute(PUT, key, value, who.id, reason)
+
+
 HELD = "SELECT key, value FROM site_settings FOR UPDATE"
 
 
@@ -109,7 +121,7 @@ async def change(services: Services, who: Reader, wish: SettingsChange) -> Setti
         now |= {row["key"]: row["value"] for row in await tx.db.fetch(HELD)}
         for key, value in fields.items():
             if value is not None and value != now[key]:
-                await tx.db.execute(PUT, key, value, who.id, reason)
+                await put(tx, who, key, value, reason)
                 target = ("setting", key)
                 await audit.add(
                     tx, who, "setting.changed", target, reason, before=now[key], after=value

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from app.domain.platform import audit, bans, mail, roles, sign_ins, super_admins
+from app.domain.platform import audit, bans, roles, sign_ins, super_admins
 from app.domain.platform.readers import Reader
 from app.domain.platform.roles import Grant, Reason
 from app.errors import Conflict, Forbidden, Invalid, NotFound
@@ -163,10 +163,8 @@ async def ban(
         raise Invalid("Please check the end.", errors={"until": sentence})
     async with services.tx() as tx:
         await super_admins.lock(tx)
-        row = await touched(tx, who, user_id)
+        await touched(tx, who, user_id)
         await bans.add(tx, who, user_id=user_id, reason=reason, ends_at=until)
-        if row["email"] is not None:
-            await mail.send(tx, "banned", row["email"], user_id=user_id, until=until, reason=reason)
         return await one(tx, user_id)
 
 

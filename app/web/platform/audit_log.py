@@ -62,7 +62,10 @@ def address(request: Request, path: str = "/admin/audit-log", **changed: str) ->
 
 
 async def export(request: Request) -> Response:
-    """The same acts as a CSV file, sent while they are read. That it was taken is an act too."""
+    """The same acts as a CSV file, sent while they are read. That it was taken is an act too.
+
+    A file that cannot be read to its end breaks off in the middle of its sending, so that nobody takes it for whole.
+    """
     who, services = session.admin(request), session.services_of(request)
     asked = forms.query(request, audit_rows.AuditFilter)
     # What cannot be asked for is said before the file begins.

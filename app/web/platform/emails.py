@@ -42,15 +42,29 @@ async def show(request: Request) -> Response:
     """Letters by filter, newest first."""
     asked = forms.query(request, emails.Filter)
     found = await emails.latest(session.services_of(request), asked)
+    may_test = session.may(session.reader(request), "manage_system")
+    return await shown(request, LIST, "Letters", STATES, asked, found, _may_test=may_test)
+
+
+async def shown(
+    request: Request,
+    view: str,
+    title: str,
+    states: tuple[str, ...],
+    asked: msgspec.Struct,
+    found: Any,
+    **more: Any,
+) -> Response:
+    """A list of letters with its filter, and the way to its next part."""
     return await render(
         request,
-        LIST,
+        view,
         list=found,
-        _title="Letters",
+        _title=title,
         _asked=asked,
-        _states=[(name, name) for name in STATES],
+        _states=[(name, name) for name in states],
         _next=address(request, found.next),
-        _may_test=session.may(session.reader(request), "manage_system"),
+        **more,
     )
 
 

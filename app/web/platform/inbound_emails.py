@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from app.domain.platform import inbound_lists
 from app.web import forms, session
-from app.web.platform.emails import WithReason, address
+from app.web.platform.emails import WithReason, shown
 from app.web.render import render, saved
 
 LIST = "platform/emails/inbound_list.html#rows"
@@ -19,15 +19,7 @@ async def show(request: Request) -> Response:
     """Letters by filter, newest first, and how the polling stands."""
     asked = forms.query(request, inbound_lists.Filter)
     found = await inbound_lists.latest(session.services_of(request), asked)
-    return await render(
-        request,
-        LIST,
-        list=found,
-        _title="Letters in",
-        _asked=asked,
-        _states=[(name, name) for name in STATES],
-        _next=address(request, found.next),
-    )
+    return await shown(request, LIST, "Letters in", STATES, asked, found)
 
 
 async def show_one(request: Request) -> Response:

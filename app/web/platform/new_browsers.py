@@ -31,7 +31,7 @@ async def show(request: Request) -> Response:
 
 
 async def refuse(request: Request) -> Response:
-    """End all sessions of the member. Raises SignInNeeded for a spent letter."""
+    """End what a stranger could use. Raises SignInNeeded for a spent letter."""
     form = await read(request, NotMe)
     await new_browsers.refuse(session.services_of(request), form.token)
-    return await saved(request, "/auth/login", said="signed_out_everywhere", ended=True)
+    return await saved(request, "/auth/login", said="stranger_out", ended=True)

@@ -49,7 +49,8 @@ async def show(request: Request) -> Response:
     """My notices, newest first; the bell alone when HTMX asks for it."""
     who = session.member(request)
     services = session.services_of(request)
-    if request.headers.get("hx-target") == "bell":
+    # HTMX names an element by its tag and id, as a#bell.
+    if request.headers.get("hx-target", "").rpartition("#")[2] == "bell":
         return await render(request, COUNT, unread=await notifications.unread(services, who))
     asked = forms.query(request, Asked)
     limit = max(1, min(asked.limit, 100))

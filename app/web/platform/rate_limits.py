@@ -69,17 +69,17 @@ async def change(request: Request) -> Response:
     who, params = session.admin(request), request.path_params
     try:
         form = await forms.read(request, Change)
+        await rate_limits.change(
+            session.services_of(request),
+            who,
+            params["action"],
+            params["tier"],
+            limit_count=form.limit_count,
+            window_seconds=form.window_seconds,
+            reason=form.reason,
+        )
     except Invalid as problem:
         return await invalid(request, problem, LIMIT, **await one(request))
-    await rate_limits.change(
-        session.services_of(request),
-        who,
-        params["action"],
-        params["tier"],
-        limit_count=form.limit_count,
-        window_seconds=form.window_seconds,
-        reason=form.reason,
-    )
     return await saved(
         request, "/admin/rate-limits", LIMIT, said="limit_changed", **await one(request)
     )

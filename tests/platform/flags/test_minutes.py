@@ -2,7 +2,9 @@
 
 import asyncio
 
+import pytest
 from prometheus_client import REGISTRY
+from prometheus_client.metrics_core import Metric
 
 from app.domain.platform import metrics
 from app.domain.platform.metrics import REQUEST_BOUNDS, REQUESTS, Series
@@ -42,6 +44,41 @@ async def test_a_minute_is_one_statement(services: Services) -> None:
     await minutes.write(services, {})
     await asyncio.sleep(0)  # the connection tells of a statement after it
     assert len([query for query in asked if "metric_" in query]) == 1
+
+
+class BrokenAtFirst:
+    """A figure that cannot be read the first time."""
+
+    looks = 0
+
+    def describe(self) -> list[Metric]:
+        """Be registered without a look."""
+        return []
+
+    def collect(self) -> list[Metric]:
+        """Count the looks."""
+        self.looks += 1
+        if self.looks == 1:
+            raise ValueError("broken")
+        return []
+
+
+async def test_a_process_goes_on_exposing_after_a_fault(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "seconds_to_flush", lambda: 0.01)
+    figure = BrokenAtFirst()
+    REGISTRY.register(figure)
+    exposing = asyncio.create_task(metrics.keep_exposing(services))
+    try:
+        async with asyncio.timeout(10):
+            while figure.looks < 2:
+                assert not exposing.done()
+                await asyncio.sleep(0.01)
+    finally:
+        exposing.cancel()
+        await asyncio.gather(exposing, return_exceptions=True)
+        REGISTRY.unregister(figure)
 
 
 async def test_a_metric_is_seen_while_a_process_exposes_it(services: Services) -> None:

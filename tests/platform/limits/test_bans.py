@@ -172,12 +172,33 @@ async def test_a_banned_network_gets_no_page_but_the_probes(
 ) -> None:
     await banned(limited, network)
     there = await from_address(limited, inside)
-    for path in ("/", "/news", "/auth/login"):
+    for path in ("/", "/news", "/bootstrap"):
         assert (await there.get(path)).status_code == 403
+    assert (await there.post("/auth/anonymous")).status_code == 403
     answer = await there.json("GET", "/api/news")
     assert (answer.status_code, answer.json()["code"]) == (403, "banned")
     assert (await there.get("/heartbeat")).status_code == 200
     assert (await (await from_address(limited, outside)).get("/news")).status_code == 200
+
+
+async def test_members_in_a_banned_network_sign_in_within_the_limits(limited: Services) -> None:
+    await gone_over(limited, HERE, "search", 1)
+    await gone_over(limited, HERE, "bootstrap", 5)
+    await limiters.refresh(limited)
+    await member(limited)
+    there = await from_address(limited, "203.0.113.7")
+    refused = await there.get("/news")
+    assert refused.status_code == 403 and "/auth/login" in refused.text
+    assert (await there.get("/auth/login")).status_code == 200
+    assert (await there.post("/auth/login", {"email": "ada@example.org"})).status_code == 202
+    letter = await limited.db.fetchval("SELECT text_body FROM emails ORDER BY id DESC LIMIT 1")
+    token = letter.split("token=")[1].split()[0]
+    assert (await there.get(f"/auth/link?token={token}")).status_code == 200
+    assert (await there.post("/auth/link", {"token": token})).status_code == 303
+    assert (await there.get("/settings/privacy")).status_code == 200
+    there.sign_out()
+    tries = [(await there.post("/auth/login", {"email": "x"})).status_code for _ in range(10)]
+    assert tries[-1] == 429 and 403 not in tries
 
 
 async def test_in_a_banned_network_members_read_and_admins_work(limited: Services) -> None:

@@ -53,6 +53,31 @@ async def test_the_form_of_a_limit_works_without_script(admin: Browser) -> None:
     assert ">7</a>" in (await admin.get("/admin/rate-limits")).text
 
 
+@pytest.mark.parametrize("action", ["login", "login_address", "page"])
+async def test_nobody_is_locked_out_by_a_limit_of_nothing(admin: Browser, action: str) -> None:
+    path = f"/admin/rate-limits/{action}/anonymous"
+    change = {"limit_count": 0, "reason": "Quiet, please."}
+    answer = await admin.json("PATCH", f"/admin/api{path[6:]}", change)
+    assert answer.status_code == 422
+    assert "nobody could sign in" in answer.json()["errors"]["limit_count"]
+    page = await admin.post(path, {"_method": "PATCH", **change})
+    assert page.status_code == 422 and 'value="Quiet, please."' in page.text
+    assert (await admin.json("PATCH", path, change | {"limit_count": 1})).status_code == 200
+    closed = await admin.json("PATCH", "/admin/rate-limits/search/anonymous", change)
+    assert closed.status_code == 200
+
+
+async def test_a_ban_by_number_is_told_to_the_member(admin: Browser, services: Services) -> None:
+    who = await member(services)
+    ban = {"user_id": who.id, "hours": 24, "reason": "Selling fish."}
+    assert (await admin.json("POST", "/admin/api/bans", ban)).status_code == 201
+    letters = await services.db.fetch(
+        "SELECT template, text_body FROM emails WHERE user_id = $1", who.id
+    )
+    assert [letter["template"] for letter in letters] == ["banned"]
+    assert "Selling fish." in letters[0]["text_body"]
+
+
 async def test_an_unknown_limit_is_not_there(admin: Browser) -> None:
     assert (await admin.get("/admin/rate-limits/search/nobody")).status_code == 404
     assert (await admin.get("/admin/rate-limits/goats/trusted")).status_code == 404

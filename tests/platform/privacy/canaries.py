@@ -31,6 +31,8 @@ PLANTS = (
     " VALUES ($1, 'member', 'job.retried', 'job', '7', $2, jsonb_build_object('agent', $2::text))",
     "INSERT INTO impersonation_audit (impersonator_id, target_user_id, reason, ip, expires_at, ended_at)"
     " VALUES (0, $1, 'looked after ' || $2, jsonb_build_object('agent', $2::text), now(), now())",
+    "INSERT INTO impersonation_audit (impersonator_id, target_user_id, reason, ip, expires_at, ended_at)"
+    " VALUES ($1, 0, 'looked after ' || $2, jsonb_build_object('agent', $2::text), now(), now())",
     "INSERT INTO user_consents (user_id, policy_version, source) VALUES ($1, '1', 'settings')",
     "INSERT INTO account_merge_audit (anonymous_user_id, authenticated_user_id, consent_given, consent_policy_version, ip_address, user_agent)"
     " VALUES (0, $1, true, '1', '192.0.2.1', $2)",
@@ -47,6 +49,9 @@ PLANTS = (
     "INSERT INTO bans (user_id, reason, source, ends_at) VALUES ($1, $2, 'admin', now() - interval '1 day')",
     "INSERT INTO bans (network, reason, source, ends_at, lifted_by)"
     " SELECT '192.0.2.0/24', 'scraping', 'admin', now() - interval '1 day', $1",
+    "INSERT INTO ai_usage_tracking (month, provider) VALUES ('2026-01-01', 'canary') ON CONFLICT DO NOTHING",
+    "INSERT INTO ai_acknowledgements (month, provider, level, user_id, note) VALUES ('2026-01-01', 'canary', 75, $1, $2)",
+    "INSERT INTO quality_checks (name, bad, sample, says) VALUES ('preferences', 1, ARRAY['member ' || $1::bigint], $2)",
     "INSERT INTO site_settings (key, value, updated_by, reason) VALUES ('canary_setting', '1', $1, $2)",
     "INSERT INTO emails (user_id, to_address, template, kind, subject, text_body, message_id, status)"
     " SELECT $1, email, 'digest', 'digest', $2, $2, '<' || $2 || '@x>', 'sent' FROM users WHERE id = $1",
@@ -80,11 +85,28 @@ PLANTS = (
     "INSERT INTO feed_subscriptions (user_id, feed_id, title) SELECT $1, id, $2 FROM feeds WHERE owner_id = $1 ON CONFLICT DO NOTHING",
     "INSERT INTO item_states (user_id, item_id, saved_at)"
     " SELECT $1, i.id, now() FROM feed_items i JOIN feeds f ON f.id = i.feed_id WHERE f.owner_id = $1",
+    "WITH told AS (INSERT INTO stories (first_at, last_at) VALUES (now(), now()) RETURNING id)"
+    " INSERT INTO story_splits (user_id, item_id, story_id) SELECT $1, i.id, told.id"
+    " FROM told, feed_items i JOIN feeds f ON f.id = i.feed_id WHERE f.owner_id = $1",
     "INSERT INTO news_watermarks (user_id, read_before) SELECT $1, now()",
     "INSERT INTO news_filters (user_id, kind, value) VALUES ($1, 'mute_word', $2)",
     "INSERT INTO feed_checks (token_hash, user_id, input, results) VALUES (sha256($2::bytea), $1, $2, to_jsonb($2::text))",
     "INSERT INTO opml_imports (user_id, content, report) VALUES ($1, $2, to_jsonb($2::text))",
     "INSERT INTO weather_places (user_id, name, lat, lon) VALUES ($1, $2, 52.5, 13.4)",
+    "INSERT INTO stock_symbols (symbol) VALUES ('CANARY') ON CONFLICT DO NOTHING",
+    "INSERT INTO stock_watches (user_id, symbol) VALUES ($1, 'CANARY')",
+    "INSERT INTO tags (slug, name) VALUES ('c-' || $1, 'Canary'), ('d-' || $1, 'Canary')",
+    "INSERT INTO tag_verdicts (user_id, item_id, tag_id, verdict) SELECT $1, i.id, t.id, 'wrong' FROM tags t,"
+    " (SELECT id FROM feed_items ORDER BY id LIMIT 1) i WHERE t.slug = 'c-' || $1",
+    "INSERT INTO tag_proposals (name, decided_by) VALUES ('word ' || $1, $1)",
+    "INSERT INTO tag_merges (tag_id, into_id, merged_by) SELECT a.id, b.id, $1 FROM tags a, tags b WHERE a.slug = 'c-' || $1 AND b.slug = 'd-' || $1",
+    "INSERT INTO recent_searches (user_id, words) VALUES ($1, $2)",
+    "INSERT INTO social_trips (state_hash, platform, user_id, session_id, expires_at)"
+    " SELECT sha256($2::bytea), 'instagram', $1, id, now() + interval '5 minutes' FROM sessions WHERE user_id = $1",
+    "INSERT INTO social_accounts (user_id, platform, account_id, account_name, subject, token_enc, scopes)"
+    " VALUES ($1, 'instagram', $2, $2, $2, $2::bytea, ARRAY[$2])",
+    "INSERT INTO social_posts (user_id, account_id, platform, platform_post_id, post_type, caption, permalink, posted_at)"
+    " SELECT $1, id, 'instagram', $2, 'image', $2, 'https://' || $2 || '.example/', now() FROM social_accounts WHERE user_id = $1",
     "INSERT INTO quick_links (user_id, title, url) VALUES ($1, $2, 'https://' || $2 || '.example/')",
 )  # fmt: skip
 # Places that no planted row can fill: files need a store, and the journal comes with the erasure itself.

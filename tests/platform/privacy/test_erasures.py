@@ -192,6 +192,25 @@ async def test_a_person_whom_a_restore_brought_back_is_erased_again(hurried: Ser
     assert (await replays.replay(hurried)).erased == 0
 
 
+async def test_a_strange_key_in_the_journal_stops_no_replay(hurried: Services) -> None:
+    who = await member(hurried)
+    line = b'{"user_id":%d,"erased_at":"2999-01-01T00:00:00Z"}' % who.id
+    strange = {
+        "erased/README.txt": b"Hands off.",
+        "erased/000.json.bak": line,
+        f"erased/{who.id + 1:012}.json": line,
+        "erased/²³.json": line,
+        f"erased/{who.id + 2:012}.json": b"{",
+    }
+    for key, body in {**strange, f"erased/{who.id:012}.json": line}.items():
+        await objects.store_of(hurried).put("gdpr-journal", key, body, "application/json")
+    replayed = await replays.replay(hurried)
+    assert replayed.erased == 1 and set(replayed.strange) >= set(strange)
+    assert await hurried.db.fetchval("SELECT count(*) FROM users WHERE id = $1", who.id) == 0
+    for key in strange:
+        await objects.store_of(hurried).delete("gdpr-journal", key)
+
+
 async def test_a_number_given_again_is_somebody_else(hurried: Services) -> None:
     who = await member(hurried)
     await hurried.db.execute(
@@ -251,6 +270,19 @@ async def test_what_a_job_says_after_its_payload_is_gone_goes_too(hurried: Servi
     )
     await erased(hurried, await wish(hurried, who))
     assert await found_in(hurried, CANARY) == []
+
+
+async def test_what_was_said_of_a_deleted_job_goes_too(hurried: Services) -> None:
+    who = await plant(hurried, CANARY)
+    await hurried.db.execute(
+        "INSERT INTO job_attempts (job_id, attempt, worker, started_at, outcome, error)"
+        " SELECT id, 1, 'w', now(), 'dead', $1 FROM deleted_jobs",
+        CANARY,
+    )
+    await erased(hurried, await wish(hurried, who))
+    assert (
+        await hurried.db.fetchval("SELECT count(*) FROM job_attempts WHERE error = $1", CANARY) == 0
+    )
 
 
 async def test_the_last_super_admin_stays(hurried: Services) -> None:

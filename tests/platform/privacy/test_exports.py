@@ -49,6 +49,15 @@ async def test_the_copy_holds_what_is_kept_and_opens_offline(storing: Services) 
     )
 
 
+async def test_a_copy_that_is_ready_rings_the_bell_once(storing: Services) -> None:
+    who = await plant_lightly(storing)
+    await copy_of(storing, who)
+    rows = await storing.db.fetch(
+        "SELECT title, url FROM notifications WHERE user_id = $1 AND type = 'privacy'", who.id
+    )
+    assert [tuple(row) for row in rows] == [("Your copy is ready", "/settings/privacy")]
+
+
 async def test_every_byte_of_the_copy_is_accounted_for(storing: Services) -> None:
     copy = await copy_of(storing, await plant(storing, CANARY))
     manifest = json.loads(copy.read("manifest.json"))
@@ -80,9 +89,9 @@ async def test_nothing_of_somebody_else_is_in_the_copy(storing: Services) -> Non
 async def test_an_admin_s_copy_does_not_tell_of_others(storing: Services) -> None:
     who, other = await plant_lightly(storing), await member(storing, "other@example.org")
     await storing.db.execute(
-        "INSERT INTO audit_log (actor_id, actor_kind, action, target_kind, target_id, after) VALUES"
-        " ($1, 'member', 'user.helped', 'member', $2::bigint::text, '\"fremderqz\"'),"
-        " (0, 'member', 'user.helped', 'member', $1::bigint::text, '\"meinesqz\"')",
+        "INSERT INTO audit_log (actor_id, actor_kind, action, target_kind, target_id, reason, after) VALUES"
+        " ($1, 'member', 'user.helped', 'member', $2::bigint::text, 'As fremderqz asked', '\"fremderqz\"'),"
+        " (0, 'member', 'user.helped', 'member', $1::bigint::text, 'Why', '\"meinesqz\"')",
         who.id,
         other.id,
     )
@@ -90,6 +99,23 @@ async def test_an_admin_s_copy_does_not_tell_of_others(storing: Services) -> Non
     told = b"".join(copy.read(name) for name in copy.namelist())
     assert b"fremderqz" not in told
     assert b"meinesqz" in told
+
+
+async def test_a_copy_tells_of_impersonations_and_not_who_the_other_was(storing: Services) -> None:
+    who, other = await plant_lightly(storing), await member(storing, "other@example.org")
+    await storing.db.execute(
+        "INSERT INTO impersonation_audit (impersonator_id, target_user_id, reason, ip, expires_at, ended_at) VALUES"
+        " ($1, $2, 'Looked after fremderqz', '{\"agent\": \"meinesqz\"}', now(), now()),"
+        " ($2, $1, 'Looked after myself', '{\"agent\": \"fremderqz\"}', now(), now())",
+        who.id,
+        other.id,
+    )
+    copy = await copy_of(storing, who)
+    told = b"".join(copy.read(name) for name in copy.namelist())
+    assert b"fremderqz" not in told and b"meinesqz" in told and b"Looked after myself" in told
+    rows = rows_of(copy, "impersonation_audit")
+    assert len(rows) == 2
+    assert other.id not in [value for row in rows for value in row.values()]
 
 
 async def plant_lightly(services: Services) -> Reader:

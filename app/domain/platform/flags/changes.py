@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from app.domain.platform import audit, metrics
+from app.domain.platform import audit, metrics, quality_checks
 from app.domain.platform.flags import wishes
 from app.domain.platform.readers import Reader
 from app.errors import Conflict, Forbidden, Invalid, NotFound
@@ -175,6 +175,11 @@ async def keep(services: Services, by: Author, key: str, action: str, before: An
         before=old,
         after=row["after_state"],
     )
+    if by.who is not None and not by.reason:
+        # It works without one, and somebody will wonder (chapter 10 §3).
+        says = f"{key}: {action}, version {row['version']}"
+        subject = f"{key} version {row['version']}"
+        await quality_checks.add(services, "flag_reasons", subject, says)
     return int(row["version"])
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from app.domain.platform import mail, objects
+from app.domain.platform import mail, notifications, objects
 from app.domain.platform.privacy import offline
 from app.domain.platform.privacy.archives import Archive, whole
 from app.domain.platform.privacy.progress import failing
@@ -72,6 +72,15 @@ async def hand_over(services: Services, ask: Ask, object_id: int) -> None:
         if await tx.db.fetchval(DONE, ask.id, object_id, days, step) is None:
             return
         until = datetime.now(UTC) + timedelta(days=days)
+        await notifications.add(
+            tx,
+            ask.user_id,
+            "privacy",
+            "Your copy is ready",
+            f"You can fetch it until {until:%d %B %Y}.",
+            "/settings/privacy",
+            dedupe_key=f"export_ready:{ask.id}",
+        )
         await mail.send(
             tx,
             "export_ready",

@@ -3,9 +3,12 @@
 from datetime import datetime
 
 import msgspec
+import structlog
 
 from app.domain.platform import objects
 from app.services import Services
+
+log = structlog.get_logger("privacy")
 
 BUCKET = "gdpr-journal"
 FOLDER = "erased/"
@@ -50,19 +53,37 @@ async def store_entry(services: Services, entry: Entry) -> None:
     await services.db.execute(STORED, entry.user_id)
 
 
-async def read_bucket(services: Services) -> None:
-    """Write into the table what the bucket knows and the restored table does not."""
+async def read_bucket(services: Services) -> list[str]:
+    """Write into the table what the bucket knows and the restored table does not; return the keys that are no lines."""
     bucket = services.outside.get("s3")
     if bucket is None:
-        return
+        return []
     known = {row["user_id"] for row in await services.db.fetch(KNOWN)}
+    strange = []
     async for found in bucket.listed(BUCKET, FOLDER):
-        if number_of(found.key) not in known:
-            entry = msgspec.json.decode(await bucket.get(BUCKET, found.key), type=Entry)
-            await services.db.execute(ADD, entry.user_id, entry.erased_at)
-            await services.db.execute(STORED, entry.user_id)
+        if number_of(found.key) in known:
+            continue
+        entry = read_entry(found.key, await bucket.get(BUCKET, found.key))
+        if entry is None:
+            log.warning("not a line of the journal", key=found.key)
+            strange.append(found.key)
+            continue
+        await services.db.execute(ADD, entry.user_id, entry.erased_at)
+        await services.db.execute(STORED, entry.user_id)
+    return strange
 
 
-def number_of(key: str) -> int:
-    """The number that a line's key names."""
-    return int(key.removeprefix(FOLDER).removesuffix(".json"))
+def number_of(key: str) -> int | None:
+    """The number that a line's key names; None for a key of somebody else's."""
+    name = key.removeprefix(FOLDER).removesuffix(".json")
+    is_number = name.isascii() and name.isdigit() and len(name) < 19
+    return int(name) if is_number and key.endswith(".json") else None
+
+
+def read_entry(key: str, body: bytes) -> Entry | None:
+    """The line under a key, or None where something else lies there."""
+    try:
+        entry = msgspec.json.decode(body, type=Entry)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return entry if entry.user_id == number_of(key) else None

@@ -7,11 +7,12 @@ from app.services import Services
 
 
 class Replayed(NamedTuple):
-    """What a replay found: numbers known, people erased again, rows removed or cleared."""
+    """What a replay found: numbers known, people erased again, rows removed or cleared, and keys that are no lines."""
 
     known: int
     erased: int
     rows: int
+    strange: list[str]
 
 
 # Somebody who got a number after it was erased is somebody else.
@@ -30,7 +31,7 @@ SELECT setval(pg_get_serial_sequence('users', 'id'),
 
 async def replay(services: Services) -> Replayed:
     """Erase whom the journal names and this database still has. Raises ServiceDown."""
-    await journal.read_bucket(services)
+    strange = await journal.read_bucket(services)
     await journal.store(services)
     await services.db.execute(RAISE_COUNTER)
     known = len(await services.db.fetch(journal.KNOWN))
@@ -38,4 +39,4 @@ async def replay(services: Services) -> Replayed:
         await erasures.repeat(services, row["user_id"], row["erased_at"])
         for row in await services.db.fetch(RETURNED)
     ]
-    return Replayed(known, len(found), sum(found))
+    return Replayed(known, len(found), sum(found), strange)

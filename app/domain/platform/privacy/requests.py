@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from app.domain.platform import mail, super_admins
+from app.domain.platform import api_tokens, mail, super_admins
 from app.domain.platform.privacy import erasures
 from app.domain.platform.privacy.histories import Request, request_of
 from app.domain.platform.readers import Reader, token_hash
@@ -141,7 +141,6 @@ CLOSE = "UPDATE users SET closed_at = now() WHERE id = $1 AND kind = 'member' RE
 END_SESSIONS = """
 UPDATE sessions SET ended_at = now(), ended_why = 'deletion' WHERE user_id = $1 AND ended_at IS NULL
 """
-END_TOKENS = "UPDATE api_tokens SET revoked_at = now() WHERE user_id = $1 AND revoked_at IS NULL"
 
 
 async def close(tx: Services, user_id: int) -> None:
@@ -153,7 +152,7 @@ async def close(tx: Services, user_id: int) -> None:
     if row["role"] is not None:
         await super_admins.keep_one(tx)
     await tx.db.execute(END_SESSIONS, user_id)
-    await tx.db.execute(END_TOKENS, user_id)
+    await api_tokens.revoke_all(tx, user_id)
     await erasures.tell_gone(tx, user_id)
 
 
