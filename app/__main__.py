@@ -8,6 +8,7 @@ from pathlib import Path
 from app import config
 from app.config import Settings
 from app.errors import ServiceDown
+from app.settings_file import make_secrets
 
 UNAVAILABLE = 69  # EX_UNAVAILABLE of sysexits.h
 
@@ -60,7 +61,7 @@ def settings_of(command: str) -> Settings:
         return doctor.settings_found()
     settings = config.load()
     if settings.environment == "dev":
-        config.make_secrets(Path(settings.var_dir))
+        make_secrets(Path(settings.var_dir))
         settings = config.load()
     return settings
 
@@ -87,7 +88,7 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
             )
             from app import seeding
 
-            return asyncio.run(seeding.seed(settings, seeding.NEEDED))
+            return asyncio.run(seeding.seed(settings, seeding.NEEDED, command="migrate"))
         case "seed":
             from app import seeding
 

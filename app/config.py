@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-import secrets
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from app.settings_file import DEV_SECRETS as DEV_SECRETS
+from app.settings_file import read_kept
+
 MISCONFIGURED = 78  # EX_CONFIG of sysexits.h
-DEV_SECRETS = (
-    "JWT_SESSION_SECRET", "LINK_SECRET", "CLICK_KEYS", "SECRET_KEYS", "RECEIPT_KEY", "BOOTSTRAP_TOKEN"
-)  # fmt: skip
 
 
 class Misconfigured(Exception):
@@ -71,6 +71,11 @@ class Settings:
     screenshot_cdn_base_url: str = setting(
         "", "Where browsers load screenshots from; empty: from this site."
     )
+    meili_url: str = setting(
+        "",
+        "Where Meilisearch is, which searches of news then ask; press Rebuild at /admin/caches once. Empty: PostgreSQL.",
+    )
+    meili_key: str = setting("", "The key for Meilisearch.", secret=True)
     job_processing_mode: str = setting(
         "", "Families a worker runs: off, all, or a list as HIGH,DEFAULT."
     )
@@ -135,6 +140,9 @@ class Settings:
     google_token_url: str = setting(
         "https://oauth2.googleapis.com/token", "Where Google exchanges a code for tokens."
     )
+    google_revoke_url: str = setting(
+        "https://oauth2.googleapis.com/revoke", "Where Google takes back what it granted."
+    )
     google_keys_url: str = setting(
         "https://www.googleapis.com/oauth2/v3/certs", "Where Google shows the keys of its tokens."
     )
@@ -144,6 +152,23 @@ class Settings:
     facebook_url: str = setting("https://www.facebook.com", "Where people sign in with Facebook.")
     facebook_graph_url: str = setting("https://graph.facebook.com", "Where Facebook's Graph is.")
     facebook_graph_version: str = setting("v25.0", "The version of Facebook's Graph and dialog.")
+    facebook_page_scopes: str = setting(
+        "pages_show_list,pages_read_engagement",
+        "What we ask Facebook for to show a page's posts; empty: pages cannot be connected.",
+    )
+    instagram_app_id: str = setting(
+        "", "Posts from Instagram: the app. Without it no account can be connected."
+    )
+    instagram_app_secret: str = setting("", "Posts from Instagram: its secret.", secret=True)
+    instagram_scopes: str = setting("instagram_business_basic", "What we ask Instagram for.")
+    instagram_url: str = setting(
+        "https://www.instagram.com", "Where people let us read their Instagram account."
+    )
+    instagram_token_url: str = setting(
+        "https://api.instagram.com/oauth/access_token", "Where Instagram exchanges a code."
+    )
+    instagram_graph_url: str = setting("https://graph.instagram.com", "Where Instagram's Graph is.")
+    instagram_graph_version: str = setting("v25.0", "The version of Instagram's Graph.")
     apple_client_id: str = setting("", "Sign-in with Apple: the Services ID. Without it no button.")
     apple_team_id: str = setting("", "Sign-in with Apple: the team that signs our secret.")
     apple_key_id: str = setting("", "Sign-in with Apple: the name of the private key.")
@@ -175,6 +200,41 @@ class Settings:
         "https://api.weather.gov", "Where the US National Weather Service answers."
     )
     open_meteo_quota: int = setting(10000, "Calls to Open-Meteo a day.")
+    stock_sources: str = setting(
+        "alphavantage,finnhub",
+        "Who is asked for prices of stocks, in this order; each with its key.",
+    )
+    alphavantage_key: str = setting(
+        "", "The key for Alpha Vantage. Without it that source is not asked.", secret=True
+    )
+    alphavantage_url: str = setting("https://www.alphavantage.co", "Where Alpha Vantage answers.")
+    alphavantage_quotas: str = setting(
+        "25/day,1/second", "How often Alpha Vantage may be asked: a number a day, minute or second."
+    )
+    finnhub_key: str = setting(
+        "", "The key for Finnhub. Without it that source is not asked.", secret=True
+    )
+    finnhub_url: str = setting("https://finnhub.io", "Where Finnhub answers.")
+    finnhub_quotas: str = setting("60/minute", "How often Finnhub may be asked.")
+    anthropic_api_key: str = setting(
+        "", "The key for Anthropic's models. Without it no model is asked.", secret=True
+    )
+    ai_url: str = setting("https://api.anthropic.com", "Where Anthropic answers.")
+    ai_model_bulk: str = setting("claude-haiku-4-5", "The model for what there is much of.")
+    ai_model_hard: str = setting("claude-sonnet-5", "The model for hard cases.")
+    ai_prices: str = setting(
+        "claude-haiku-4-5=1.00/5.00/1.25/0.10/50;claude-sonnet-5=2.00/10.00/2.50/0.20/50",
+        "Dollars a million tokens: model=in/out/cache_write/cache_read/batch_percent;… Check them.",
+    )
+    ai_shares: str = setting(
+        "directory=10", "Per cent of a month's AI budget that a feature may take: name=10,…"
+    )
+    ai_daily_limit_cents: int = setting(
+        0, "What AI may cost a day, in cents; 0: only the month's limit holds."
+    )
+    slack_webhook_url: str = setting(
+        "", "An incoming webhook for #ai-budget and the like; without it only mail.", secret=True
+    )
     feed_item_days: int = setting(90, "Days that a news item is kept after it was published.")
     feed_first_items: int = setting(100, "Items taken at most from the first fetch of a feed.")
     feed_later_items: int = setting(500, "Items taken at most from a later fetch of a feed.")
@@ -283,6 +343,7 @@ def check(settings: Settings) -> None:
     """Refuse what must not run. In beta and prod: weak secrets, http, open guards."""
     if settings.environment not in ("dev", "test", "beta", "prod"):
         raise Misconfigured("ENVIRONMENT is one of dev, test, beta, prod.")
+    check_keys(settings.secret_keys)
     if settings.is_local:
         return
     for name in DEV_SECRETS[:-1]:
@@ -304,30 +365,18 @@ def check(settings: Settings) -> None:
         raise Misconfigured("CORS_ORIGINS takes https origins by name, never *.")
 
 
-def read_kept(path: Path) -> dict[str, str]:
-    """The lines NAME=value of var/settings.env."""
-    if not path.is_file():
-        return {}
-    lines = [
-        line for line in path.read_text().splitlines() if "=" in line and not line.startswith("#")
-    ]
-    return dict(line.split("=", 1) for line in lines)
+# AES-256 takes keys of 32 bytes; the name of a key lies with what it sealed.
+KEY = re.compile(r"([\w-]{1,32}):[0-9A-Fa-f]{64}", re.ASCII)
 
 
-def make_secrets(folder: Path) -> None:
-    """Write random secrets to settings.env (mode 600) where they are missing. Development only."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "settings.env"
-    kept = read_kept(path)
-    missing = [name for name in DEV_SECRETS if name not in kept]
-    if not missing:
-        return
-    lines = [
-        f"{name}={'k1:' if name.endswith('_KEYS') else ''}{secrets.token_hex(32)}"
-        for name in missing
-    ]
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as file:
-        file.write("\n".join(lines) + "\n")
+def check_keys(secret_keys: str) -> None:
+    """Refuse keys that would fail when they are needed. Raises Misconfigured."""
+    found = [KEY.fullmatch(part.strip()) for part in secret_keys.split(",") if part.strip()]
+    names = [one[1] for one in found if one]
+    if len(names) != len(found) or len(set(names)) != len(names):
+        raise Misconfigured(
+            "SECRET_KEYS is a list of NAME:64 hex digits, each name once: k2:…,k1:…. Change that line."
+        )
 
 
 def as_markdown() -> str:

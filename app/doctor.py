@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +13,11 @@ from app import config
 from app.box import running
 from app.config import Settings
 from app.db import SCHEMA_VERSION, schema_version
-from app.domain.platform import health
+from app.domain.homepage import market_days, social_posts, stock_sources
+from app.domain.homepage import social as social_feeds
+from app.domain.platform import health, integrations
+from app.domain.platform.ai import budget, prices
+from app.domain.platform.integrations import Provider
 from app.errors import Problem
 from app.services import Services
 from app.start import open_services
@@ -28,6 +33,9 @@ class Finding(NamedTuple):
     state: str
     says: str
     mend: str = ""
+
+
+Look = Callable[[Services], Awaitable[Finding]]
 
 
 def settings_found() -> Settings:
@@ -50,6 +58,10 @@ async def examine(settings: Settings, *, as_json: bool = False) -> int:
             mailbox,
             secrets,
             weather,
+            stocks,
+            market_calendar,
+            social,
+            *provider_looks(),
             workers,
             chromium,
             disk,
@@ -63,7 +75,7 @@ async def examine(settings: Settings, *, as_json: bool = False) -> int:
     return 2 if "broken" in states else 1 if "warning" in states else 0
 
 
-async def look_at(services: Services, look: Callable[[Services], Awaitable[Finding]]) -> Finding:
+async def look_at(services: Services, look: Look) -> Finding:
     """One look with its ceiling of time; what goes wrong is a finding too."""
     try:
         async with asyncio.timeout(SECONDS):
@@ -228,6 +240,100 @@ async def weather(services: Services) -> Finding:
     return Finding(
         "weather", "ok", f"visitors see {services.settings.site_place.split(',', 2)[-1]}"
     )
+
+
+async def stocks(services: Services) -> Finding:
+    """Which sources of prices are set up, and what is left of their quotas."""
+    if not stock_sources.is_set_up(services):
+        mend = "Set ALPHAVANTAGE_KEY or FINNHUB_KEY, then switch the flag stocks_widget on."
+        return Finding("stocks", "off", "no source of prices is set up", mend)
+    if not services.settings.database_url:
+        return without_database("stocks")
+    found = await stock_sources.standings(services)
+    says = "; ".join(source.says for source in found if source.is_set_up)
+    if any(source.is_resting for source in found):
+        mend = "It is asked again by itself. If this goes on, raise the plan or lower its _QUOTAS."
+        return Finding("stocks", "warning", says, mend)
+    return Finding("stocks", "ok", says)
+
+
+async def market_calendar(services: Services) -> Finding:
+    """Whether the exchange's holidays of this year and the next are known."""
+    if not services.settings.database_url:
+        return without_database("market days")
+    known = await market_days.known_until(services)
+    if known is None or known.year <= datetime.now(UTC).year:
+        says = "empty" if known is None else f"known until {known:%-d %B %Y} only"
+        return Finding("market days", "warning", says, "Run: python -m app seed market_days")
+    return Finding("market days", "ok", f"known until {known:%-d %B %Y}")
+
+
+async def social(services: Services) -> Finding:
+    """Which social networks are set up, and whether their posts come."""
+    titles = [platform.title for platform in social_feeds.platforms(services)]
+    if not titles:
+        mend = "Set INSTAGRAM_APP_ID and INSTAGRAM_APP_SECRET, see docs/operate/social.md."
+        return Finding("social", "off", "no social network is set up", mend)
+    if not services.settings.database_url:
+        return without_database("social")
+    live, late = await social_posts.standing(services)
+    says = f"{' and '.join(titles)}: {live} accounts, {late} without a look for a day"
+    if late > live / 2:
+        mend = "See docs/operate/social.md: When posts do not come."
+        return Finding("social", "warning", says, mend)
+    return Finding("social", "ok", says)
+
+
+# These have looks of their own above.
+LOOKED_AT = frozenset(("s3", "smtp", "imap"))
+
+
+def provider_looks() -> list[Look]:
+    """A look at each other service outside; which they are is said in integrations.PROVIDERS."""
+    return [look_of(one) for one in integrations.PROVIDERS if one.service not in LOOKED_AT]
+
+
+def look_of(provider: Provider) -> Look:
+    """The look at one service outside, under its name."""
+
+    async def look(services: Services) -> Finding:
+        return await outside(services, provider)
+
+    look.__name__ = provider.service
+    return look
+
+
+async def outside(services: Services, provider: Provider) -> Finding:
+    """Whether a service is set up, answers, has quota left and, where it costs money, prices."""
+    what = provider.service
+    door = services.outside.get(what)
+    if door is None:
+        mend = f"Set {provider.setting} to have it."
+        return Finding(what, "off", f"not set up: no {provider.what_for}", mend)
+    if what == budget.PROVIDER and (unpriced := prices.missing(services)):
+        says = f"no price for {', '.join(unpriced)}, so nothing is asked of it"
+        return Finding(what, "warning", says, "Add it to AI_PRICES, or at /admin/ai-usage/prices.")
+    if not hasattr(door, "reachable"):
+        return await as_seen(services, what)
+    try:
+        await door.reachable()
+    except Problem as error:
+        mend = f"Change {provider.setting}." if error.code == "refused_key" else ""
+        return Finding(what, "warning", f"set up, does not answer ({error.code})", mend)
+    left = "" if door.quota_left is None else f"; {door.quota_left:,} calls left"
+    return Finding(what, "ok", f"answers{left}")
+
+
+async def as_seen(services: Services, what: str) -> Finding:
+    """A service that has no cheap question: what the processes that run have seen of it."""
+    if not services.settings.database_url:
+        return without_database(what)
+    known = await integrations.one(services, what)
+    left = "" if known.quota_left is None else f"; {known.quota_left:,} calls left"
+    if known.state in ("ok", "unused"):
+        says = "answers" if known.state == "ok" else "set up; nobody has asked it yet"
+        return Finding(what, "ok", f"{says}{left}")
+    return Finding(what, "warning", f"{known.sentence}{left}")
 
 
 async def workers(services: Services) -> Finding:

@@ -6,21 +6,29 @@ from typing import Any
 
 from app.config import Settings
 from app.db import Database, open_pool
+from app.domain.platform.ai import budget, prices
 from app.domain.platform.jobs.ledger import Ledger
 from app.domain.platform.limiters import Limiter
 from app.lane import Lane
+from app.outside.alpha_vantage import AlphaVantage
+from app.outside.anthropic import Anthropic
 from app.outside.apple import Apple
 from app.outside.breakers import Breaker
 from app.outside.children import Children
 from app.outside.demo_world import DemoWorld
 from app.outside.facebook import Facebook
+from app.outside.facebook_pages import FacebookPages
+from app.outside.finnhub import Finnhub
 from app.outside.google import Google
 from app.outside.guarded import GuardedClient
 from app.outside.imap import Mailbox
+from app.outside.instagram import Instagram
+from app.outside.meilisearch import Meilisearch
 from app.outside.nws import Nws
 from app.outside.open_meteo import OpenMeteo
 from app.outside.pictures import Pictures
 from app.outside.s3 import ObjectStore
+from app.outside.slack import Slack
 from app.outside.smtp import Mailer
 from app.services import Services
 from app.shared_windows import SharedWindows
@@ -34,7 +42,9 @@ PARSERS = "app.domain.homepage.feed_documents.child"
 async def open_services(
     settings: Settings, *, pool_size: int | None = None
 ) -> AsyncIterator[Services]:
-    """Everything a process works with, closed at the end. Nothing has to be up for it to start."""
+    """Everything a process works with, closed at the end. Nothing has to be up for it to start. Raises Misconfigured."""
+    # What models cost is known before anybody asks one.
+    prices.of_settings(settings), budget.shares(settings)
     pool = await open_pool(settings, size=pool_size)
     lane = Lane.at(settings.redis_url) if settings.redis_url else None
     windows = SharedWindows.at(settings.redis_url) if settings.redis_url else None
@@ -83,9 +93,35 @@ def outside(settings: Settings) -> dict[str, Any]:
     if settings.smtp_url:
         tls = settings.environment == "prod"
         doors["smtp"] = Mailer(settings.smtp_url, breaker=Breaker("smtp"), require_tls=tls)
+    if settings.anthropic_api_key:
+        doors["anthropic"] = Anthropic(
+            settings.anthropic_api_key, url=settings.ai_url, breaker=Breaker("anthropic")
+        )
+    if settings.slack_webhook_url:
+        doors["slack"] = Slack(settings.slack_webhook_url, breaker=Breaker("slack"))
+    if settings.meili_url:
+        doors["meilisearch"] = Meilisearch(
+            settings.meili_url, settings.meili_key, breaker=Breaker("meilisearch")
+        )
     if settings.imap_url:
         doors["imap"] = Mailbox(settings.imap_url, breaker=Breaker("imap"))
-    return doors | sign_in_providers(settings)
+    return (
+        doors | stock_sources(settings) | sign_in_providers(settings) | social_platforms(settings)
+    )
+
+
+def stock_sources(settings: Settings) -> dict[str, Any]:
+    """The sources of prices; one whose key is not set is absent."""
+    doors: dict[str, Any] = {}
+    if settings.alphavantage_key:
+        doors["alphavantage"] = AlphaVantage(
+            settings.alphavantage_url, settings.alphavantage_key, breaker=Breaker("alphavantage")
+        )
+    if settings.finnhub_key:
+        doors["finnhub"] = Finnhub(
+            settings.finnhub_url, settings.finnhub_key, breaker=Breaker("finnhub")
+        )
+    return doors
 
 
 def sign_in_providers(settings: Settings) -> dict[str, Any]:
@@ -99,6 +135,7 @@ def sign_in_providers(settings: Settings) -> dict[str, Any]:
             url=settings.google_url,
             token_url=settings.google_token_url,
             keys_url=settings.google_keys_url,
+            revoke_url=settings.google_revoke_url,
             breaker=Breaker("google"),
         )
     if settings.facebook_app_id and settings.facebook_app_secret:
@@ -120,6 +157,33 @@ def sign_in_providers(settings: Settings) -> dict[str, Any]:
             scopes=settings.apple_scopes,
             url=settings.apple_url,
             breaker=Breaker("apple"),
+        )
+    return doors
+
+
+def social_platforms(settings: Settings) -> dict[str, Any]:
+    """The platforms whose accounts can be connected; one whose keys are not set is absent."""
+    doors: dict[str, Any] = {}
+    if settings.instagram_app_id and settings.instagram_app_secret:
+        doors["instagram"] = Instagram(
+            settings.instagram_app_id,
+            settings.instagram_app_secret,
+            token_url=settings.instagram_token_url,
+            scopes=settings.instagram_scopes,
+            url=settings.instagram_url,
+            graph_url=settings.instagram_graph_url,
+            version=settings.instagram_graph_version,
+            breaker=Breaker("instagram"),
+        )
+    if settings.facebook_app_id and settings.facebook_app_secret and settings.facebook_page_scopes:
+        doors["facebook_pages"] = FacebookPages(
+            settings.facebook_app_id,
+            settings.facebook_app_secret,
+            scopes=settings.facebook_page_scopes,
+            url=settings.facebook_url,
+            graph_url=settings.facebook_graph_url,
+            version=settings.facebook_graph_version,
+            breaker=Breaker("facebook_pages"),
         )
     return doors
 

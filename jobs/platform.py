@@ -110,6 +110,12 @@ async def refresh_oauth_tokens(services: Services) -> None:
     await oauth_tokens.refresh(services)
 
 
+@job(queue="LOW", attempts=10)
+async def revoke_oauth_token(services: Services, revocation_id: int) -> None:
+    """Let a provider revoke the token of an account that was unlinked."""
+    await oauth_tokens.revoke(services, revocation_id)
+
+
 @job(queue="DEFAULT", priority=2, attempts=5)
 async def run_bulk_action(services: Services, action_id: int) -> None:
     """Do one thing to many jobs."""
@@ -128,13 +134,13 @@ async def seal_audit_log(services: Services) -> None:
     await audit_seals.seal(services)
 
 
-@job(queue="DEFAULT", attempts=5, timeout=3600)
+@job(queue="DEFAULT", attempts=5, timeout=3600, by_hand="handle_privacy")
 async def export_person(services: Services, request_id: int) -> None:
     """Put together the copy that a person asked for."""
     await exports.export(services, request_id)
 
 
-@job(queue="HIGH", attempts=10, timeout=1800)
+@job(queue="HIGH", attempts=10, timeout=1800, by_hand="handle_privacy")
 async def erase_person(services: Services, request_id: int) -> None:
     """Erase a person who asked for it, once the wait is over."""
     await erasures.erase(services, request_id)

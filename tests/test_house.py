@@ -100,7 +100,7 @@ def statements() -> Iterator[tuple[str, str]]:
 
 # Pieces that others are joined from, and statements on tables that live for one transaction only.
 NOT_WHOLE = re.compile(
-    r"news_rows\.(MINE|SHOWN)\b|stories\.SEEN\b|fresh_spots|jobs\.console\.\w+\s[^;]*(\bbounds\.|\{)"
+    r"news_walks\.(MINE|FAR|NEAR|LATE|COLUMNS)\b|stories\.SEEN\b|fresh_spots|jobs\.console\.\w+\s[^;]*(\bbounds\.|\{)"
 )
 
 

@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ class Standing:
     failures: int
     retry_after: float | None
     last_code: str | None
+    # Unix time of the last good answer, null when there was none yet.
+    last_ok: float | None = None
 
 
 class Breaker:
@@ -54,6 +57,9 @@ class Breaker:
         self._until: float | None = None
         self._on_trial = False
         self._last_code: str | None = None
+        self._last_ok: float | None = None
+        # Requests by how they ended, since this process began: for the page of the services outside.
+        self.results: Counter[str] = Counter()
         self._gauge = OUTSIDE_BREAKER_OPEN.labels(service)
         self._gauge.set(0)
 
@@ -67,7 +73,9 @@ class Breaker:
     def standing(self) -> Standing:
         """Return the readable state."""
         waits = None if self._until is None else max(0.0, self._until - self._clock())
-        return Standing(self.service, self.state, self._failures, waits, self._last_code)
+        return Standing(
+            self.service, self.state, self._failures, waits, self._last_code, self._last_ok
+        )
 
     @asynccontextmanager
     async def request(self) -> AsyncIterator[None]:
@@ -95,6 +103,7 @@ class Breaker:
         finally:
             if trial:
                 self._on_trial = False
+            self.results[result] += 1
             OUTSIDE_SECONDS.labels(self.service, result).observe(time.perf_counter() - started)
 
     def _let_through(self) -> bool:
@@ -109,6 +118,7 @@ class Breaker:
     def _succeeded(self) -> None:
         self._failures = 0
         self._until = self._last_code = None
+        self._last_ok = time.time()
         self._gauge.set(0)
 
     def _failed(self, down: ServiceDown) -> None:

@@ -24,6 +24,9 @@ GROUPS: dict[str, tuple[Panel, ...]] = {
         Panel("/admin/privacy-requests", "Privacy requests"),
     ),
     "Product": (
+        Panel("/admin/feeds", "Feeds"),
+        Panel("/admin/tags", "Tags"),
+        Panel("/admin/templates", "Page templates"),
         Panel("/admin/feature-flags", "Flags"),
         Panel("/admin/rate-limits", "Limits"),
         Panel("/admin/rate-limits/violations", "Violations"),
@@ -38,6 +41,15 @@ GROUPS: dict[str, tuple[Panel, ...]] = {
         Panel("/admin/jobs/bulk-actions", "Many at once"),
         Panel("/admin/caches", "Caches and search"),
         Panel("/admin/settings", "Settings"),
+    ),
+    "Operations": (
+        Panel("/admin/ai-usage", "AI budget"),
+        Panel("/admin/ai-usage/history", "AI months"),
+        Panel("/admin/ai-usage/cost-report", "AI cost"),
+        Panel("/admin/ai-usage/cache-stats", "AI answers"),
+        Panel("/admin/ai-usage/prices", "AI prices"),
+        Panel("/admin/ops/integrations", "Services outside"),
+        Panel("/admin/ops/quality", "Data quality"),
     ),
     "Records": (
         Panel("/admin/audit-log", "Audit log"),

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from app.web.cabinet_social import SOCIAL
+
 MOMENT = datetime(2026, 11, 24, 9, 42, tzinfo=UTC)
 LONG_WORD = (
     "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaftsvorstandes"
@@ -126,21 +128,43 @@ DAYS = [
     ]
 ]
 
-QUOTES = [
-    {
+
+def quote(
+    symbol: str, name: str, price: str | None, percent: str | None, **more: Any
+) -> dict[str, Any]:
+    """Return one quote as the pieces of stocks want it."""
+    rising = {"-": "down", "0": None}.get((percent or "0")[0], "up")
+    plain = {
         "symbol": symbol,
         "name": name,
         "price": price,
-        "change": change,
-        "trend": trend,
-        "closes": closes,
+        "change": None,
+        "change_percent": percent,
     }
-    for symbol, name, price, change, trend, closes in [
-        ("ACME", "Acme Works", "231.40", "+1.24 %", "up", [226, 228, 227, 229, 231.4]),
-        ("BOLT", LONG_NAME, "418.02", "−0.61 %", "down", [425, 422, 423, 420, 418]),
-        ("^IDX", "The whole exchange", "5,998.74", "0.00 %", None, [5990, 5980, 6010, 5996, 5998]),
-    ]
+    fresh = {
+        "state": "fresh",
+        "sentence": "",
+        "as_of": MOMENT,
+        "quoted_at": MOMENT,
+        "trend": rising,
+    }
+    return {**plain, **fresh, "currency": "USD", "exchange": "NYSE", "closes": [], **more}
+
+
+QUOTES = [
+    quote(
+        "ACME", "Acme Works", "231.40", "1.24", closes=["226.10", "228", "227.35", "229", "231.40"]
+    ),
+    quote("BOLT", LONG_NAME, "418.02", "-0.61", closes=["425", "422", "423.50", "420", "418.02"]),
+    quote("^IDX", "The whole exchange", "5998.74", "0.00", closes=["5990", "5980", "6010", "5996"]),
+    quote(
+        "OLD", "Asked in its turn", "17.35", "0.12", state="stale", closes=["17", "17.20", "17.35"]
+    ),
+    quote("DOWN", ARABIC, "0.000123", "-88.00", state="failing", currency="EUR"),
+    quote("NEW", "Just added", None, None, state="waiting", sentence="First look under way"),
+    quote("NOPE", "", None, None, state="empty", sentence="None of our sources knows this symbol."),
 ]
+MARKET = {"label": "Market open", "day": None, "until": MOMENT}
 
 JOBS: list[dict[str, Any]] = [
     {"job": {"text": name, "href": "#", "note": note}, "state": {"text": word, "badge": badge}}
@@ -180,10 +204,12 @@ SAMPLES: dict[str, Any] = {
     "days": DAYS,
     "alerts": [{"title": "Gale warning", "until": "18:00", "href": "#"}],
     "quotes": QUOTES,
+    "market": MARKET,
     "links": [
         {"title": title, "href": "#"}
         for title in ["Mail", "Library", "Timetable", LONG_WORD, ARABIC, "Repair café"]
     ],
+    **SOCIAL,
     "jobs": JOBS,
     "job_columns": [
         {"key": "job", "label": "Job", "href": "#", "sort": "asc"},

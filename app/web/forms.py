@@ -108,7 +108,7 @@ def convert(given: dict[str, Any], kind: type[T]) -> T:
     """The fields as a struct, each checked on its own so that all errors are told at once. Raises Invalid."""
     hints = get_type_hints(kind, include_extras=True)
     values: dict[str, Any] = {}
-    errors: dict[str, str] = {}
+    errors = strange(given, kind)
     for field in msgspec.structs.fields(kind):
         if field.encode_name not in given:
             if field.required:
@@ -124,6 +124,18 @@ def convert(given: dict[str, Any], kind: type[T]) -> T:
         return kind(**values)
     except (ValueError, TypeError):
         raise with_input(Invalid("This cannot be used as it is."), given) from None
+
+
+def strange(given: dict[str, Any], kind: type[T]) -> dict[str, str]:
+    """A sentence for each field that a struct which forbids it does not know; a wish that we do not understand is not met in part."""
+    if not kind.__struct_config__.forbid_unknown_fields:
+        return {}
+    known = {field.encode_name for field in msgspec.structs.fields(kind)}
+    return {
+        name: "We do not know this field."
+        for name in given
+        if name not in known and name[0:1] != "_"
+    }
 
 
 def converted(value: Any, hint: Any) -> Any:

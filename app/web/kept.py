@@ -1,5 +1,6 @@
 """Kept answers: what was rendered once and still holds. Bounded by bytes; a key tells all that the bytes depend on."""
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable
 from typing import Any, NamedTuple
@@ -7,6 +8,13 @@ from typing import Any, NamedTuple
 CEILING = 48 * 2**20
 PLANS = 5_000
 OVERHEAD = 400  # bytes a kept piece costs beside its content, measured with tracemalloc
+PLAN_COST = 1_600  # bytes a page's plan costs with its key
+TAG_COST = 1_200  # bytes a page's ETag costs with its key
+
+
+def digest(*parts: object) -> bytes:
+    """A short key for what a piece depends on: nothing of what people wrote stands in a key."""
+    return hashlib.blake2b(repr(parts).encode(), digest_size=16).digest()
 
 
 class Kept:
@@ -33,10 +41,20 @@ class Kept:
             self.bytes -= len(old) + OVERHEAD
         self.pieces[key] = piece
         self.bytes += len(piece) + OVERHEAD
-        while self.bytes > self.ceiling:
+        self.make_room()
+        return piece
+
+    def make_room(self) -> None:
+        """Let the longest unused go until all that is kept fits: pieces first, then what was made of them."""
+        while self.bytes > self.ceiling and self.pieces:
             _, gone = self.pieces.popitem(last=False)
             self.bytes -= len(gone) + OVERHEAD
-        return piece
+        while self.bytes > self.ceiling and self.plans:
+            self.plans.popitem(last=False)
+            self.bytes -= PLAN_COST
+        while self.bytes > self.ceiling and self.tags:
+            self.tags.popitem(last=False)
+            self.bytes -= TAG_COST
 
     def joined(self, key: Hashable) -> bytes | None:
         """A page whose plan (the keys of its pieces, in order) is known and whose pieces are all still here."""
@@ -49,9 +67,12 @@ class Kept:
 
     def plan(self, key: Hashable, pieces: Iterable[Hashable]) -> None:
         """Remember of which pieces a page is joined."""
+        self.bytes += PLAN_COST * (key not in self.plans)
         self.plans[key] = tuple(pieces)
         if len(self.plans) > PLANS:
             self.plans.popitem(last=False)
+            self.bytes -= PLAN_COST
+        self.make_room()
 
     def forget(self) -> None:
         """Forget everything: somebody was erased, and their words may be in any piece."""
@@ -61,9 +82,12 @@ class Kept:
 
     def tag(self, key: Hashable, tag: bytes) -> bytes:
         """Remember the ETag of a page."""
+        self.bytes += TAG_COST * (key not in self.tags)
         self.tags[key] = tag
         if len(self.tags) > PLANS:
             self.tags.popitem(last=False)
+            self.bytes -= TAG_COST
+        self.make_room()
         return tag
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Self
 
@@ -27,22 +27,46 @@ log = structlog.get_logger("live")
 CHANNEL = "village_changes"
 HEARTBEAT_SECONDS = 25
 STREAMS_A_PERSON = 5
+# Visitors are told apart by their address alone, which a household or an office shares.
+STREAMS_AN_ADDRESS = 20
 REMEMBERED = 1000
+# The area of the page that each kind of notice concerns.
+AREAS = {"feed": "news", "weather": "weather", "stock": "stocks"}
+# With a change of their own of these a reader watches other places or symbols than the stream knows of.
+WATCHED = ("weather", "stocks")
 STREAMS = Gauge("live_streams_open", "Event streams that this process holds.")
 
 
 class Stream:
     """One open page: what it wants to hear of, and what waits to be sent to it."""
 
-    __slots__ = ("is_ended", "keys", "topics", "user_id", "waiting", "wake")
+    __slots__ = (
+        "address",
+        "is_ended",
+        "is_outdated",
+        "keys",
+        "topics",
+        "user_id",
+        "waiting",
+        "wake",
+    )
 
-    def __init__(self, user_id: int, topics: frozenset[str], keys: dict[str, list[str]]) -> None:
+    def __init__(
+        self,
+        user_id: int,
+        topics: frozenset[str],
+        keys: dict[str, list[str]],
+        address: str = "",
+    ) -> None:
         self.user_id = user_id
+        # Where a visitor's stream comes from; a member's is counted by who they are.
+        self.address = address
         self.topics = topics
         self.keys = keys
         self.waiting: dict[str, int] = {}
         self.wake = asyncio.Event()
         self.is_ended = False
+        self.is_outdated = False
 
     def tell(self, area: str, number: int) -> None:
         """Note that an area changed; several changes before the next sending are one."""
@@ -67,6 +91,7 @@ class Hub:
         self.visitors = settings.live_visitors
         self.streams: set[Stream] = set()
         self.by_topic: dict[str, set[Stream]] = {}
+        self.by_address: Counter[str] = Counter()
         self.number = random.randrange(1 << 30)  # noqa: S311 - a start that a restarted process will not repeat
         self.past: deque[tuple[int, str]] = deque(maxlen=REMEMBERED)
         self.closing = False
@@ -120,7 +145,7 @@ class Hub:
             log.warning("listening connection lost")
 
     def heard(self, _connection: Any, _pid: int, _channel: str, topic: str) -> None:
-        """Take one notice: reader:7:news, feed:12, weather:45.50:-73.57, or gone:7."""
+        """Take one notice: reader:7:news, feed:12, weather:45.50:-73.57, stock:MSFT, or gone:7."""
         if topic.startswith("gone:"):
             self.part_with(int(topic.removeprefix("gone:")))
             return
@@ -128,8 +153,10 @@ class Hub:
         self.past.append((self.number, topic))
         self.site_number += not topic.startswith("reader:")
         area = area_of(topic)
+        watches_others = topic.startswith("reader:") and area in WATCHED
         for stream in self.by_topic.get(watched(topic), ()):
             stream.tell(area, self.number)
+            stream.is_outdated = stream.is_outdated or watches_others
 
     def part_with(self, user_id: int) -> None:
         """Forget a person who is hidden or erased: what was told of them, their streams, and what the process keeps."""
@@ -168,11 +195,14 @@ class Hub:
             self.closing
             or len(self.streams) >= self.ceiling
             or (stream.user_id and mine >= STREAMS_A_PERSON)
+            or self.by_address[stream.address] >= STREAMS_AN_ADDRESS
         ):
             raise ServiceDown(
                 "Live updates are full at the moment; the page looks by itself.", retry_after=300
             )
         self.streams.add(stream)
+        if stream.address:
+            self.by_address[stream.address] += 1
         STREAMS.set(len(self.streams))
         for topic in stream.topics:
             self.by_topic.setdefault(topic, set()).add(stream)
@@ -191,6 +221,10 @@ class Hub:
 
     def leave(self, stream: Stream) -> None:
         """Forget a stream."""
+        if stream.address and stream in self.streams:
+            self.by_address[stream.address] -= 1
+            if not self.by_address[stream.address]:
+                del self.by_address[stream.address]
         self.streams.discard(stream)
         STREAMS.set(len(self.streams))
         for topic in stream.topics:
@@ -210,7 +244,7 @@ def area_of(topic: str) -> str:
     """The area of the page that a notice concerns."""
     if topic.startswith("reader:"):
         return topic.rsplit(":", 1)[1]
-    return "news" if topic.startswith("feed:") else "weather"
+    return AREAS[topic.partition(":")[0]]
 
 
 async def show(request: Request) -> Response:
@@ -222,7 +256,9 @@ async def show(request: Request) -> Response:
     services = session.services_of(request)
     slug = request.query_params.get("page", "home")
     topics, keys = await live_topics.of_page(services, who, slug)
-    stream = Stream(who.id if who else 0, topics, keys)
+    is_member = who is not None and who.is_member
+    address = "" if is_member else request.scope.get("caller", "")
+    stream = Stream(who.id if who else 0, topics, keys, address)
     sent = request.headers.get("last-event-id", "")
     hub.join(stream, int(sent) if sent.isdigit() else None)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -258,6 +294,9 @@ async def events(hub: Hub, stream: Stream) -> AsyncIterator[bytes]:
                 yield event(hub.number, changes.items())
             elif not (hub.is_closing() or stream.is_ended):
                 yield b": still here\n\n"
+            if stream.is_outdated:
+                # The browser comes back by itself, with the number it heard last, and is told what it missed.
+                return
         wait = random.randint(1, 30)  # noqa: S311
         yield f'event: bye\ndata: {{"seconds": {wait}}}\n\n'.encode()
     finally:

@@ -20,16 +20,30 @@ ADMIN_NAVIGATION = (("/admin", "Admin", "settings"),)
 SAID: dict[str, tuple[str, str, str | None]] = {
     "saved": ("success", "Saved.", None),
     "saved_visitor": ("success", "Saved on this browser for 30 days. Sign in to keep it.", None),
+    "step_skipped": (
+        "info",
+        "A step was left out: the site keeps that widget as it is.",
+        None,
+    ),
+    "template_published": ("success", "Published. It holds at once.", None),
+    "template_removed": ("success", "The template is out of use.", None),
     "signed_out": ("info", "You are signed out.", None),
     "started_fresh": (
         "info",
         "You start fresh. Signed out, this browser still shows the rest.",
         None,
     ),
-    "all_read": ("success", "Marked as read.", None),
+    "all_read": ("success", "Marked as read.", "/news/read-marks/{}/undos"),
     "link_removed": ("info", "Link removed.", "/links/{}/restorations"),
     "session_ended": ("success", "That browser is signed out.", None),
-    "feed_added": ("success", "You read this feed now.", None),
+    "feed_added": ("success", "You read this feed now. Its stories come to your front page.", None),
+    "place_added": ("success", "Added. Its weather is on your front page.", None),
+    "symbol_added": ("success", "Added. Its price is on your front page.", None),
+    "word_muted": (
+        "success",
+        "Muted. Stories with that word are gone from your news.",
+        "/news/filters/{}",
+    ),
     "feed_removed": ("success", "You do not read this feed any more.", "/feeds/{}/subscription"),
     "feed_suggested": ("success", "Suggested. The operators will look at it.", None),
     "job_retried": ("success", "The job runs again now.", None),
@@ -38,12 +52,21 @@ SAID: dict[str, tuple[str, str, str | None]] = {
     "cache_cleared": ("success", "Cleared.", None),
     "job_written": ("success", "The job is written. It runs in its turn.", None),
     "signed_out_elsewhere": ("success", "You are signed out everywhere else.", None),
-    "signed_out_everywhere": ("success", "Every browser is signed out of that account.", None),
+    "stranger_out": (
+        "success",
+        "Every browser is signed out of that account, all keys of scripts are revoked, and ways in that were added since are gone.",
+        None,
+    ),
     "address_asked": ("success", "Look in your new mailbox and press the button there.", None),
     "address_changed": ("success", "Your address is changed.", None),
     "way_in_added": ("success", "From now on you can sign in with it too.", None),
     "way_in_removed": ("success", "It does not open your account any more.", None),
     "provider_refused": ("info", "You were not signed in. Choose another way, if you like.", None),
+    "social_connected": ("success", "Connected. The first posts are on their way.", None),
+    "social_refused": ("info", "Nothing was connected.", None),
+    "social_down": ("error", "The platform did not answer, so nothing was connected.", None),
+    "social_disconnected": ("success", "The account is disconnected.", None),
+    "social_posts_deleted": ("success", "The posts are deleted.", None),
     "file_removed": ("success", "The file is deleted.", None),
     "file_restored": ("success", "That version is shown again.", None),
     "flag_restored": ("success", "That version stands again.", None),
@@ -74,6 +97,15 @@ SAID: dict[str, tuple[str, str, str | None]] = {
         None,
     ),
     "letter_retried": ("success", "The letter was handed over again.", None),
+}
+
+# What is undone by taking away what was made; the other ways back are posts.
+UNDONE_BY = {"word_muted": "DELETE"}
+# What somebody set up elsewhere is to be seen on the front page: the notice leads there.
+LEADS_TO = {
+    "feed_added": "/#widget-news",
+    "place_added": "/#widget-weather",
+    "symbol_added": "/#widget-stocks",
 }
 
 
@@ -174,9 +206,14 @@ def policy(request: Request) -> list[dict[str, Any]]:
 def said(request: Request) -> list[dict[str, Any]]:
     """What the last redirect said: a name from SAID, with what it is about after a dot."""
     name, _, subject = request.cookies.get(session.SAID, "").partition(".")
-    if name not in SAID:
+    # Fragments have no room for it; it waits for the next page.
+    if name not in SAID or "hx-request" in request.headers:
         return []
     request.state.notice_shown = True
     kind, text, undo = SAID[name]
-    found = {"label": "Undo", "href": undo.format(subject)} if undo and subject.isalnum() else None
-    return [{"kind": kind, "text": text, "undo": found}]
+    found = None
+    if undo and subject.isalnum():
+        method = UNDONE_BY.get(name, "POST")
+        found = {"label": "Undo", "href": undo.format(subject), "method": method}
+    action = {"label": "To the front page", "href": LEADS_TO[name]} if name in LEADS_TO else None
+    return [{"kind": kind, "text": text, "undo": found, "action": action}]

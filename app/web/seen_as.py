@@ -13,6 +13,7 @@ from app.web import session
 NEVER = frozenset(
     ("auth", "bootstrap", "welcome", "account", "email", "sign-in", "sessions", "tokens", "privacy", "privacy-choices")
     + ("gdpr", "payments", "checkouts", "refunds", "messages", "threads", "contact", "vote", "votes", "consents")
+    + ("connections", "callback")
     + ("unsubscribe", "live")
 )  # fmt: skip
 STOP = "/admin/impersonations/current"

@@ -244,6 +244,13 @@ def clear_cookie(response: Response, settings: Settings, name: str) -> None:
     )
 
 
+def forgotten(settings: Settings, name: str) -> tuple[bytes, bytes]:
+    """The header that takes one of our cookies away."""
+    response = Response()
+    clear_cookie(response, settings, name)
+    return b"set-cookie", response.headers["set-cookie"].encode()
+
+
 def safe_next(value: Any) -> str:
     """The address to go on to: a path on this host, or the front page."""
     text = str(value or "/")

@@ -19,7 +19,7 @@ from app.db import SCHEMA_VERSION, schema_version
 from app.domain.platform import health
 from app.domain.platform.metrics import REQUEST_BOUNDS
 from app.errors import Forbidden, Problem
-from app.web.session import reader, services_of
+from app.web.session import may, reader, services_of
 
 REQUESTS = Histogram(
     "http_server_requests_seconds",
@@ -105,10 +105,10 @@ async def ready(request: Request) -> Response:
 
 
 async def deep(request: Request) -> Response:
-    """Every part that exists, looked at together; everybody reads words, admins read all."""
+    """Every part that exists, looked at together; everybody reads words, who may see the system all."""
     report = await health.deep(services_of(request))
-    who = reader(request)
-    body = report.for_admins() if who is not None and who.is_admin else report.in_words()
+    sees_all = may(reader(request), "view_system")
+    body = report.for_admins() if sees_all else report.in_words()
     return JSONResponse(body, 503 if report.status == "unhealthy" else 200)
 
 
@@ -143,6 +143,14 @@ BARE = frozenset(
         "weather_cache_hits",
         "weather_cache_misses",
         "weather_cache_stale_served",
+        "stock_rate_limit_exceeded",
+        "stock_cache_hits",
+        "stock_cache_misses",
+        "ai_cache_hits",
+        "ai_cache_misses",
+        "ai_tagging_budget_throttles",
+        "social_feed_requests",
+        "social_api_failures",
     ]
 )
 

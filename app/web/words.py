@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -40,6 +41,13 @@ def as_of(at: datetime, zone_name: str = "UTC", hours: str = "24") -> str:
     return f"as of {day}{clock(at, zone_name, hours)}"
 
 
+def until(at: datetime, zone_name: str = "UTC", hours: str = "24") -> str:
+    """16:00 — with the day of the week where it is not today's."""
+    local = at.astimezone(zone(zone_name))
+    day = "" if local.date() == datetime.now(local.tzinfo).date() else f"{local:%a} "
+    return f"{day}{clock(at, zone_name, hours)}"
+
+
 def age(at: datetime, now: datetime | None = None) -> str:
     """How long ago, in one unit: now, 3 min ago, 5 h ago, 2 d ago, then the date."""
     seconds = ((now or datetime.now(UTC)) - at).total_seconds()
@@ -54,6 +62,17 @@ def age(at: datetime, now: datetime | None = None) -> str:
 def grouped(number: int | float) -> str:
     """1,204 — digits in groups of three."""
     return f"{number:,}"
+
+
+def decimal(text: str) -> str:
+    """1,204.50 — a decimal text with its digits in groups of three and a true minus."""
+    return f"{Decimal(text):,f}".replace("-", "−")
+
+
+def signed(text: str) -> str:
+    """+1.24 or −0.61: a decimal text with its sign; nothing before zero."""
+    number = Decimal(text)
+    return f"+{decimal(text)}" if number > 0 else decimal(text) if number else f"{abs(number):f}"
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
@@ -77,8 +96,11 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "clock": clock,
     "exact": exact,
     "as_of": as_of,
+    "until": until,
     "age": age,
     "grouped": grouped,
+    "decimal": decimal,
+    "signed": signed,
     "counted": counted,
     "sized": sized,
 }

@@ -71,7 +71,7 @@
     const { x, y, w, h, order, half } = box;
     const wish = phone.matches ? { y: order - 1, w: half, screen: "phone" } : { x, y, w, h };
     const key = card.dataset.key;
-    return send(`/pages/${grid().dataset.page}/widgets/${key}/place`, {
+    return send(`${grid().dataset.at}/widgets/${key}/place`, {
       method: "PUT", body: JSON.stringify(wish), headers: { "Content-Type": "application/json" },
     }, { key, focus: `handle-${key}` });
   }

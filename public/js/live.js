@@ -79,9 +79,13 @@
     if (!("live" in grid.dataset)) return poll();
     stream = new EventSource(`/live?page=${encodeURIComponent(grid.dataset.page)}`);
     stream.addEventListener("hello", (event) => { if (last && event.lastEventId !== last) look(); last = event.lastEventId; });
-    stream.addEventListener("change", (event) => { last = event.lastEventId; look(); });
+    stream.addEventListener("change", (event) => { last = event.lastEventId; hear(JSON.parse(event.data)); });
     stream.addEventListener("bye", (event) => { close(); setTimeout(open, 1000 * JSON.parse(event.data).seconds); });
     stream.addEventListener("error", () => { if (stream && stream.readyState === EventSource.CLOSED) { close(); poll(); } });
+  }
+  function hear({ bell, ...cards }) {
+    if (bell) document.dispatchEvent(new CustomEvent("village:bell"));
+    if (Object.keys(cards).length) look();
   }
   function close() { if (stream) { stream.close(); stream = null; } }
   function poll() { clearInterval(lookTimer); lookTimer = setInterval(() => { if (!document.hidden && !asleep) look(); }, LOOK_EVERY); }

@@ -33,6 +33,18 @@
     if (name) document.documentElement.setAttribute(`data-${name}`, event.target.value);
   });
 
+  // The bell renews itself when a notice came or was read (live.js hears of it), and when its reader comes back to the page.
+  const RENEW_AFTER = 60_000;
+  let rang = Date.now();
+  const renewBell = () => {
+    rang = Date.now();
+    document.getElementById('bell')?.dispatchEvent(new CustomEvent('village:renew'));
+  };
+  document.addEventListener('village:bell', renewBell);
+  document.addEventListener('visibilitychange', () => {
+    if (!document.hidden && Date.now() - rang > RENEW_AFTER) renewBell();
+  });
+
   const offerCopy = () => {
     if (!navigator.clipboard) return;
     for (const button of document.querySelectorAll('[data-copy][hidden]')) button.hidden = false;

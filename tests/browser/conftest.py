@@ -73,15 +73,20 @@ class Site:
 
 
 @pytest.fixture(scope="session")
-def vendors() -> Iterator[dict[str, str]]:
-    """The settings of Google, Facebook and Apple as the demo world plays them, on another site than ours."""
+def world() -> Iterator[dict[str, str]]:
+    """The settings that lead to the demo world, which plays all of the outside."""
     command = [sys.executable, "-m", "tests.world", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as world:
-        assert world.stdout is not None
-        env = json.loads(world.stdout.readline())["env"]
-        signs = ("GOOGLE_", "FACEBOOK_", "APPLE_")
-        yield {name: value for name, value in env.items() if name.startswith(signs)}
-        world.terminate()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as played:
+        assert played.stdout is not None
+        yield json.loads(played.stdout.readline())["env"]
+        played.terminate()
+
+
+@pytest.fixture(scope="session")
+def vendors(world: dict[str, str]) -> dict[str, str]:
+    """The settings of Google, Facebook, Apple and Instagram as the demo world plays them, on another site than ours."""
+    signs = ("GOOGLE_", "FACEBOOK_", "APPLE_", "INSTAGRAM_", "GUARD_HOSTS")
+    return {name: value for name, value in world.items() if name.startswith(signs)}
 
 
 @pytest.fixture(scope="session")
@@ -99,6 +104,7 @@ def site(
         "PORT": str(port),
         "PUBLIC_URL": f"http://127.0.0.1:{port}",
         "SITE_PLACE": "45.50,-73.57,Montréal",
+        "FINNHUB_KEY": "world-key",
         "VAR_DIR": folder,
     }
     site = Site(env["PUBLIC_URL"], config.load(env))

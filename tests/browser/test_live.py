@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 from app.domain.homepage import links, page_widgets
 from app.domain.homepage.links import NewLink
 from app.domain.homepage.page_widgets import Patch, Place
+from app.domain.platform import notifications
 from app.domain.platform.readers import Reader
 from app.services import Services
 from tests.people import member
@@ -85,6 +86,21 @@ def test_a_page_arranged_elsewhere_is_offered_and_not_moved(
     offer.click()
     expect(offer).to_have_count(0)
     assert not page.evaluate("window.stayed")
+
+
+def test_a_notice_rings_the_bell_of_an_open_page(site: Any, page: Page) -> None:
+    bell = page.locator("#bell")
+    expect(bell).not_to_contain_text("unread")
+
+    async def told(services: Services, who: Reader) -> None:
+        async with services.tx() as tx:
+            await notifications.add(tx, who.id, "account", "Something happened")
+
+    elsewhere(site, told)
+    expect(bell).to_contain_text("1 unread")
+    elsewhere(site, notifications.read)
+    expect(bell).not_to_contain_text("unread")
+    assert page.evaluate("window.stayed")
 
 
 def test_a_link_added_elsewhere_shows_by_itself(site: Any, page: Page) -> None:

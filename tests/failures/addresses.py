@@ -14,6 +14,7 @@ FILL = {
     "kind": [widget.kind for widget in TYPES],
     "token": ["nothing-known"],
     "name": ["violet.css"],
+    "symbol": ["MSFT"],
     "path": ["missing.css"],
     "provider": ["google"],
     "action": ["search"],
@@ -21,6 +22,9 @@ FILL = {
     "queue": ["HIGH"],
     "type": ["send_email"],
     "template": ["sign_in"],
+    "platform": ["instagram"],
+    "code": ["nothing-known"],
+    "service": ["open_meteo"],
 }
 PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
 

@@ -10,9 +10,12 @@ from app.outside.children import Children
 from app.outside.guarded import GuardedClient
 from app.services import Services
 from tests.homepage.publisher import HOST, Publisher
+from tests.platform.ai.conftest import asking, claude
 from tests.world.servers import Site
 
 OTHER_HOST = "other.example"
+
+__all__ = ["asking", "claude"]
 
 
 @pytest.fixture(scope="session")

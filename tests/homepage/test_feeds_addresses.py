@@ -5,7 +5,7 @@ import pytest
 from app.domain.homepage import feed_errors
 from app.domain.homepage.feed_addresses import completed, looks_private, shown
 from app.domain.homepage.folding import folded
-from app.outside import fetches
+from app.errors import OUTSIDE_SENTENCES
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_an_ordinary_address_is_not(url: str) -> None:
 
 def test_every_way_to_fail_has_its_sentence() -> None:
     codes = [
-        *fetches.SENTENCES,
+        *OUTSIDE_SENTENCES,
         *(f"http_{status}" for status in (400, 401, 403, 404, 410, 429, 451, 500, 503)),
     ]
     sentences = [feed_errors.sentence(code) for code in codes]

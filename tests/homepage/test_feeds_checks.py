@@ -54,6 +54,8 @@ async def test_an_address_of_a_feed_shows_its_newest_items_to_choose(
     assert (
         chosen.headers["location"] == f"/feeds/{mine['feed_id']}" and mine["folder"] == "Mornings"
     )
+    # Its stories come now, not when the clock next looks for what is due.
+    assert await run_jobs(ada.services, "dispatch_feeds") == 1
 
 
 async def test_a_page_names_its_feeds_each_once(ada: Browser, publisher: Publisher) -> None:

@@ -8,12 +8,12 @@ import httpx2
 import pytest
 from starlette.requests import ClientDisconnect
 
-from app.domain.homepage import versions
+from app.domain.homepage import live_topics, versions
 from app.domain.homepage.live_topics import of_page
 from app.errors import ServiceDown
 from app.main import application
 from app.services import Services
-from app.web.live import Hub, LiveResponse, Stream, events
+from app.web.live import STREAMS_AN_ADDRESS, Hub, LiveResponse, Stream, events
 from app.web.session import SESSION
 from tests.homepage.newsroom import feed, item
 from tests.people import Browser, cookie_of, member
@@ -50,6 +50,24 @@ async def test_a_stream_sends_keys_and_numbers_and_says_goodbye(services: Servic
     assert [chunk async for chunk in sent] == []
     assert not hub.streams
     assert not hub.by_topic
+
+
+async def test_who_watches_another_symbol_comes_back_and_hears_of_it(services: Services) -> None:
+    hub = Hub(services.settings)
+    mine = Stream(1, frozenset(["stock:KO", "reader:1"]), {"stocks": ["stocks"]})
+    other = Stream(2, frozenset(["stock:IBM", "reader:2"]), {"stocks": ["stocks"]})
+    hub.join(mine, None)
+    hub.join(other, None)
+    sent = events(hub, mine)
+    await anext(sent)
+    hub.heard(None, 0, "", "reader:1:stocks")
+    assert b"event: change" in await anext(sent)
+    last = hub.number
+    assert [chunk async for chunk in sent] == [] and hub.streams == {other}
+    hub.heard(None, 0, "", "stock:MSFT")
+    back = Stream(1, frozenset(["stock:KO", "stock:MSFT", "reader:1"]), {"stocks": ["stocks"]})
+    hub.join(back, last)
+    assert list(back.waiting) == ["stocks"] and not other.waiting
 
 
 async def test_who_comes_back_hears_what_was_missed(services: Services) -> None:
@@ -93,7 +111,20 @@ async def test_a_page_hears_of_its_reader_its_feeds_and_its_places(
     )
     topics, keys = await of_page(services, who, "home")
     assert topics == {f"feed:{feed_id}", f"reader:{who.id}", "weather:45.50:-73.57"}
-    assert keys["news"] == ["news"]
+    assert keys["news"] == ["news"] and keys["notices"] == ["bell"]
+
+
+async def test_the_topics_of_a_page_are_kept_only_while_a_stream_holds_them(
+    services: Services,
+) -> None:
+    await feed(services, "courier")
+    held, who = len(live_topics._held), await member(services)
+    one, _ = await of_page(services, who, "home")
+    other, _ = await of_page(services, who, "home")
+    assert one is other
+    assert len(live_topics._held) == held + 1
+    del one, other
+    assert len(live_topics._held) == held
 
 
 async def test_changes_answers_204_or_only_what_changed(
@@ -181,3 +212,20 @@ async def test_who_is_gone_before_the_first_word_leaves_no_stream(services: Serv
     with contextlib.suppress(OSError, ClientDisconnect, BaseExceptionGroup):
         await LiveResponse(hub, ours, {})({"type": "http", "asgi": {}}, receive, gone)
     assert not hub.streams
+
+
+async def test_one_address_cannot_take_every_stream_of_the_visitors(services: Services) -> None:
+    hub = Hub(services.settings)
+    held = [Stream(0, frozenset(["feed:7"]), {}, "192.0.2.7") for _ in range(STREAMS_AN_ADDRESS)]
+    for one in held:
+        hub.join(one, None)
+    with pytest.raises(ServiceDown):
+        hub.join(Stream(9, frozenset(["reader:9"]), {}, "192.0.2.7"), None)
+    hub.join(Stream(0, frozenset(["feed:7"]), {}, "192.0.2.8"), None)
+    hub.join(stream(1, "feed:7"), None)
+    hub.leave(held[0])
+    hub.leave(held[0])
+    hub.join(Stream(0, frozenset(["feed:7"]), {}, "192.0.2.7"), None)
+    for one in held[1:]:
+        hub.leave(one)
+    assert hub.by_address == {"192.0.2.7": 1, "192.0.2.8": 1}

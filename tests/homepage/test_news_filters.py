@@ -1,10 +1,13 @@
 """Filters: words, phrases and tags that are left out before paging."""
 
+import re
+
 import pytest
 
+from app.domain.homepage.headline_words import telling
 from app.domain.homepage.news_filters import pattern
 from app.services import Services
-from tests.homepage.newsroom import feed, item, tagged
+from tests.homepage.newsroom import feed, item, subscribed, tagged
 from tests.people import Browser, member
 
 
@@ -86,3 +89,51 @@ async def test_the_page_shows_filters_and_takes_them_away(browser: Browser) -> N
 
 def test_signs_in_a_word_never_reach_the_pattern_as_operators() -> None:
     assert pattern(["(.*)+", "a|b", "[x"]) == r"(^| )(a b|x)( |$)"
+
+
+def test_the_words_of_a_headline_are_those_that_tell_something() -> None:
+    assert telling("After a long evening, Foxgrove agrees on a cycle lane in 2026") == [
+        "long", "evening", "Foxgrove", "agrees", "cycle", "lane",
+    ]  # fmt: skip
+    assert telling("Die Bürgermeisterin über den Hafen") == ["Bürgermeisterin", "Hafen"]
+    assert telling("Goats and GOATS: goats") == ["Goats"]
+    assert len(telling(" ".join(f"word{n}x" for n in range(30)))) == 8
+    assert telling("") == []
+
+
+async def test_a_word_of_a_headline_is_muted_with_one_press_which_leads_back(
+    browser: Browser, services: Services
+) -> None:
+    who, paper = await member(services), await feed(services, "courier")
+    await browser.sign_in(who)
+    await subscribed(services, who, paper)
+    for title in ("Goats cross the bridge", "A calm day"):
+        await item(services, paper, title)
+    stories = (await browser.json("GET", "/api/news")).json()["items"]
+    story = next(one for one in stories if "bridge" in one["title"])
+    from_home = {"referer": "http://testserver/"}
+    page = (await browser.get(f"/news/filters?story={story['id']}", headers=from_home)).text
+    assert story["title"] in page and "Mute “bridge”" in page
+    assert '<input type="hidden" name="back" value="/">' in page
+    muted = await browser.post("/news/filters", {"value": "bridge", "back": "/"})
+    assert muted.status_code == 303 and muted.headers["location"] == "/"
+    home = await browser.get("/")
+    assert "Muted." in home.text and await titles(browser) == ["A calm day"]
+    undo = re.search(r'action="(/news/filters/\d+)"', home.text)
+    assert undo
+    undone = await browser.post(undo[1], {"_method": "DELETE"}, headers=from_home)
+    assert undone.headers["location"] == "/" and len(await titles(browser)) == 2
+
+
+async def test_muting_leads_to_no_other_site_and_knows_no_hidden_story(
+    browser: Browser, services: Services
+) -> None:
+    answer = await browser.post("/news/filters", {"value": "x", "back": "//evil.example/"})
+    assert answer.headers["location"] == "/"
+    assert (await browser.get("/news/filters?story=404")).status_code == 200
+    secret = await feed(services, "secret", visibility="member", default_on=False)
+    await item(services, secret, "Nobody knows")
+    number = await services.db.fetchval(
+        "SELECT story_id FROM feed_items WHERE feed_id = $1", secret
+    )
+    assert "Nobody" not in (await browser.get(f"/news/filters?story={number}")).text

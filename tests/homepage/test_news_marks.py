@@ -104,3 +104,24 @@ async def test_a_plain_form_goes_back_to_the_page_it_came_from(
         headers={"referer": "http://testserver/news?tag=food"},
     )
     assert (answer.status_code, answer.headers["location"]) == (303, "/news?tag=food")
+
+
+async def test_what_was_saved_of_a_feed_stays_readable_after_leaving_it(
+    browser: Browser, services: Services
+) -> None:
+    club, who = await feed(services, "club", visibility="member"), await member(services)
+    kept, other = await item(services, club, "Kept"), await item(services, club, "Not kept")
+    await services.db.execute(
+        "INSERT INTO feed_subscriptions (user_id, feed_id) VALUES ($1, $2)", who.id, club
+    )
+    await browser.sign_in(who)
+    await browser.json("PUT", f"/api/news/items/{kept}/saved")
+    await browser.json("DELETE", f"/api/feeds/{club}/subscription")
+    saved = (await browser.json("GET", "/api/news/saved")).json()["items"]
+    assert [story["title"] for story in saved] == ["Kept"]
+    story_id = await services.db.fetchval(STORY, other)
+    assert (await browser.json("GET", f"/api/news/stories/{story_id}")).status_code == 404
+    assert (await browser.json("PUT", f"/api/news/items/{other}/saved")).status_code == 404
+    gone = await browser.ask("DELETE", f"/news/items/{kept}/saved", headers={"hx-request": "true"})
+    assert (gone.status_code, "Taken out" in gone.text) == (200, True)
+    assert (await browser.json("GET", "/api/news/saved")).json()["items"] == []

@@ -4,7 +4,7 @@ import dataclasses
 
 from app.domain.homepage import search
 from app.services import Services
-from tests.homepage.newsroom import feed, item, subscribed
+from tests.homepage.newsroom import feed, item, subscribed, tagged
 from tests.people import Browser, member
 
 
@@ -72,3 +72,62 @@ async def test_the_web_hand_over_goes_to_known_engines_only(
 
 async def test_browsers_can_add_the_site_as_an_engine(browser: Browser) -> None:
     assert "/search?q={searchTerms}" in (await browser.get("/opensearch.xml")).text
+
+
+async def test_what_is_typed_is_completed_from_what_the_reader_may_see(
+    browser: Browser, services: Services
+) -> None:
+    secret = await feed(services, "kilnworks", visibility="member", default_on=False)
+    await item(services, secret, "Kiln secrets")
+    listed = await feed(services, "kilometre")
+    await tagged(services, await item(services, listed, "The Kíln opens", text="kilt"), "kilns")
+    found = (await browser.json("GET", "/api/search/suggestions?q=Kil")).json()["items"]
+    assert [(one["words"], one["kind"]) for one in found] == [
+        ("Kilns", "tag"), ("Kilometre", "feed"), ("The Kíln opens", "story")]  # fmt: skip
+    assert "The Kíln opens" in (await browser.fragment("/search/suggestions?q=kiln")).text
+    assert (await browser.json("GET", "/api/search/suggestions?q=k")).json()["items"] == []
+    assert (await browser.json("GET", "/api/search/suggestions?q=%25%5F")).json()["items"] == []
+    await subscribed(services, who := await member(services), secret)
+    await browser.sign_in(who)
+    mine = (await browser.json("GET", "/api/search/suggestions?q=kil")).json()["items"]
+    assert {"Kilnworks", "Kiln secrets"} <= {one["words"] for one in mine}
+
+
+async def test_suggestions_are_eight_at_most_and_own_searches_come_first(
+    browser: Browser, services: Services
+) -> None:
+    await browser.sign_in(await member(services))
+    courier = await feed(services, "courier")
+    for number in range(12):
+        await item(services, courier, f"Harbour report {number}", minutes=number)
+    await browser.get("/search?q=old+harbour")
+    found = (await browser.json("GET", "/api/search/suggestions?q=harb")).json()["items"]
+    assert len(found) == 8
+    assert found[0] == {"words": "old harbour", "kind": "recent"}
+
+
+async def test_a_members_last_ten_searches_are_kept_and_forgotten_on_request(
+    browser: Browser, services: Services
+) -> None:
+    await browser.get("/search?q=visitor")
+    assert await services.db.fetchval("SELECT count(*) FROM recent_searches") == 0
+    await browser.sign_in(await member(services))
+    for number in range(12):
+        await browser.get(f"/search?q=words+{number}")
+    await browser.get("/search?q=words+5")
+    kept = (await browser.json("GET", "/api/search")).json()["recent"]
+    assert kept[:3] == ["words 5", "words 11", "words 10"]
+    assert len(kept) == 10
+    assert "words 11" in (await browser.get("/search")).text
+    await browser.json("DELETE", "/api/search/recent")
+    assert (await browser.json("GET", "/api/search")).json()["recent"] == []
+
+
+async def test_who_switches_keeping_off_has_no_searches_kept(
+    browser: Browser, services: Services
+) -> None:
+    await browser.sign_in(await member(services))
+    await browser.get("/search?q=before")
+    await browser.json("PATCH", "/api/preferences", {"keep_searches": False})
+    await browser.get("/search?q=after")
+    assert await services.db.fetchval("SELECT count(*) FROM recent_searches") == 0

@@ -1,6 +1,7 @@
 """Weather: places, spots, last good values, units; by NWS in the US, else by Open-Meteo."""
 
 import dataclasses
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ import msgspec
 import pytest
 
 from app.domain.homepage import weather, weather_spots
+from app.domain.platform import metrics
 from app.errors import ServiceDown
 from app.outside.forecasts import Current, Day, Forecast, Hour
 from app.services import Services
@@ -222,3 +224,41 @@ async def test_suggestions_come_from_the_gazetteer(browser: Browser, services: S
     assert [place["label"] for place in answer.json()["items"]] == ["Zzyville, France"]
     added = await browser.json("POST", "/api/weather/places", {"q": "zzyville"})
     assert added.json()["time_zone"] == "Europe/Paris"
+
+
+async def test_a_spot_that_never_had_a_forecast_goes_too(services: Services) -> None:
+    add = "INSERT INTO weather_cache (location_key, viewed_at, expires_at) VALUES ($1, $2, $3)"
+    now = datetime.now(UTC)
+    old, young = now - timedelta(days=15), now - timedelta(days=13)
+    await services.db.execute(add, "1.00:1.00", old, None)
+    await services.db.execute(add, "2.00:2.00", young, None)
+    await services.db.execute(add, "3.00:3.00", old, now - timedelta(days=6))
+    await weather_spots.purge(services)
+    rows = await services.db.fetch("SELECT location_key FROM weather_cache ORDER BY 1")
+    assert [row["location_key"] for row in rows] == ["2.00:2.00", "3.00:3.00"]
+
+
+async def test_the_age_of_the_oldest_forecast_that_is_looked_at_is_shown(
+    browser: Browser, services: Services
+) -> None:
+    add = "INSERT INTO weather_cache (location_key, forecast_at, viewed_at) VALUES ($1, now() - $2::interval, now() - $3::interval)"
+    for key, minutes, days in (("1.00:1.00", 75, 0), ("2.00:2.00", 20, 0), ("3.00:3.00", 900, 2)):
+        await services.db.execute(add, key, timedelta(minutes=minutes), timedelta(days=days))
+    for show in metrics.SHOWN:
+        await show(services)
+    text = (await browser.get("/metrics")).text
+    [age] = re.findall(r"^homepage_weather_cache_staleness_minutes (\S+)$", text, re.M)
+    assert 75 <= float(age) < 76
+
+
+async def test_who_has_no_place_is_offered_to_add_one_under_the_site_s(
+    browser: Browser, services: Services
+) -> None:
+    settings = dataclasses.replace(services.settings, site_place="45.50,-73.57,Montréal")
+    browser.client._transport.app.state["services"] = dataclasses.replace(
+        services, settings=settings
+    )
+    assert "Add your city" in (await browser.get("/widgets/weather")).text
+    await browser.json("POST", "/api/weather/places", {"lat": 1, "lon": 1, "name": "Sea"})
+    page = (await browser.get("/widgets/weather")).text
+    assert "Sea" in page and "Add your city" not in page

@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from app.config import Settings
+from app.services import Services
+from app.web.routes import ENDPOINTS
 from app.web.sight import exposition
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -57,3 +60,32 @@ def test_each_alert_has_its_page_its_labels_and_its_figures(rule: dict[str, Any]
     assert names
     for name in names:
         assert re.search(rf"^{name}\b", shown, re.M), name
+
+
+def pages() -> dict[str, str]:
+    """The text of each alert's page, by its name."""
+    slugs = {rule["annotations"]["runbook_url"].split("/")[-1] for rule in rules()}
+    return {slug: (ROOT / "docs" / "operate" / f"{slug}.md").read_text() for slug in slugs}
+
+
+async def test_each_query_of_a_runbook_can_be_asked(services: Services) -> None:
+    asked = [query for text in pages().values() for query in re.findall(r"`(SELECT [^`]+);`", text)]
+    assert len(asked) > 10
+    for query in asked:
+        await services.db.execute(f"EXPLAIN {query}")
+
+
+@pytest.mark.parametrize("slug", sorted(pages()))
+def test_each_address_setting_and_page_that_a_runbook_names_exists(slug: str) -> None:
+    text = pages()[slug]
+    shapes = [re.sub(r"\{[^}]+\}", "[^/]+", endpoint.path) for endpoint in ENDPOINTS]
+    for path in re.findall(r"`(?:[A-Z]+ )?(/admin/[^`?]+)", text):
+        plain = path.replace("/admin/api/", "/admin/")
+        assert any(re.fullmatch(shape, plain) for shape in shapes), path
+    names = {field.upper() for field in Settings.__dataclass_fields__}
+    for name in re.findall(
+        r"\b(?:[A-Z0-9]+_)+(?:URL|KEYS?|QUOTAS?|CENTS|SHARES|SOURCES|VERSION|SLOTS\w*)\b", text
+    ):
+        assert name in names or any(one.startswith(name) for one in names), name
+    for link in re.findall(r"\]\(([\w-]+\.md)\)", text):
+        assert (ROOT / "docs" / "operate" / link).exists()

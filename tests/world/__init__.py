@@ -10,6 +10,7 @@ import asyncio
 import time
 from types import TracebackType
 
+from tests.world.claude import Claude
 from tests.world.control import Control
 from tests.world.faults import Asked, Faults, Watched
 from tests.world.identities import TWISTS
@@ -20,11 +21,26 @@ from tests.world.open_meteo import OpenMeteo
 from tests.world.press import Press
 from tests.world.returns import report
 from tests.world.servers import Site
+from tests.world.social import PICTURE_HOSTS, SOCIAL
+from tests.world.stock_sources import HOSTILE, STOCK_SOURCES
 from tests.world.vendors import VENDORS
 
 __all__ = ["Asked", "Letter", "World"]
 
-SERVICES = ("feeds", "open_meteo", "nws", "smtp", "imap", "google", "facebook", "apple")
+SERVICES = (
+    "feeds",
+    "open_meteo",
+    "nws",
+    "alphavantage",
+    "finnhub",
+    "claude",
+    "smtp",
+    "imap",
+    "google",
+    "facebook",
+    "apple",
+    "instagram",
+)
 MAIL_DOMAIN = "village.world.test"
 SITE_PLACE = "30.27,-97.74,Austin"
 
@@ -46,8 +62,12 @@ class World:
             "open_meteo": OpenMeteo(self.now).app,
             "nws": self.weather_service.app,
         }
-        self.vendors = {made.name: made(self.now) for made in VENDORS}
+        self.claude = Claude(self.now, self.faults)
+        self.apps["claude"] = self.claude.app
+        self.vendors = {made.name: made(self.now) for made in (*VENDORS, *SOCIAL)}
         self.apps |= {name: vendor.app for name, vendor in self.vendors.items()}
+        self.stock_sources = {made.name: made(self.now) for made in STOCK_SOURCES}
+        self.apps |= {name: source.app for name, source in self.stock_sources.items()}
         self.port = port
 
     async def __aenter__(self) -> "World":
@@ -64,6 +84,7 @@ class World:
         await self.mail.start()
         await self.mailbox.start()
         self.press.port = self.sites["feeds"].port
+        self.claude.url = self.sites["claude"].url
         for name, vendor in self.vendors.items():
             # Another site than ours by name, as the real ones are: cookies keep to their rules.
             vendor.open(f"http://localhost:{self.sites[name].port}")
@@ -88,19 +109,37 @@ class World:
     def env(self) -> dict[str, str]:
         """Return the settings that lead the product here."""
         feeds = self.sites["feeds"]
+        hosts = dict.fromkeys(self.press.hosts, feeds.port)
+        hosts |= {host: self.sites[name].port for name, host in PICTURE_HOSTS.items()}
         signing_in = {
             name: value for vendor in self.vendors.values() for name, value in vendor.env.items()
         }
-        return signing_in | {
-            "GUARD_HOSTS": ",".join(f"{host}=127.0.0.1:{feeds.port}" for host in self.press.hosts),
-            "OPEN_METEO_URL": self.sites["open_meteo"].url,
-            "NWS_URL": self.sites["nws"].url,
-            "SMTP_URL": f"smtp://127.0.0.1:{self.mail.port}",
-            "IMAP_URL": self.mailbox.url,
-            "MAIL_DOMAIN": MAIL_DOMAIN,
-            "SITE_PLACE": SITE_PLACE,
-            "DEMO_FEEDS": f"{feeds.url}/index.json",
-        }
+        return (
+            signing_in
+            | self.claude.env
+            | {
+                "GUARD_HOSTS": ",".join(f"{host}=127.0.0.1:{port}" for host, port in hosts.items()),
+                "OPEN_METEO_URL": self.sites["open_meteo"].url,
+                "NWS_URL": self.sites["nws"].url,
+                **self.prices_env,
+                "SMTP_URL": f"smtp://127.0.0.1:{self.mail.port}",
+                "IMAP_URL": self.mailbox.url,
+                "MAIL_DOMAIN": MAIL_DOMAIN,
+                "SITE_PLACE": SITE_PLACE,
+                "DEMO_FEEDS": f"{feeds.url}/index.json",
+            }
+        )
+
+    @property
+    def prices_env(self) -> dict[str, str]:
+        """Return the settings that lead the product to the two sources of prices."""
+        found = {}
+        for name, source in self.stock_sources.items():
+            found |= {
+                f"{name.upper()}_URL": self.sites[name].url,
+                f"{name.upper()}_KEY": source.key,
+            }
+        return found
 
     @property
     def control(self) -> str:
@@ -134,12 +173,15 @@ class World:
 
         `times` None: until `clear`. `seconds` is for slow, hang, and the Retry-After of 429 and 503.
         """
-        if service not in SERVICES and service not in self.press.hosts:
+        if service not in (*SERVICES, *self.press.hosts, *PICTURE_HOSTS.values()):
             raise ValueError(
                 f"There is no service called {service!r}; there are {', '.join(SERVICES)}."
             )
         if kind in TWISTS and service in self.vendors:
             self.vendors[service].twists.append(kind)
+            return
+        if service in self.stock_sources and kind in (*HOSTILE, "note"):
+            self.stock_sources[service].twists += [kind] * (times or 1)
             return
         self.faults.add(service, kind, times, seconds)
 
@@ -162,6 +204,9 @@ class World:
         self.mail.letters.clear()
         self.mailbox.letters.clear()
         self.weather_service.alerts.clear()
+        self.claude.clear()
+        for source in self.stock_sources.values():
+            source.clear()
         for vendor in self.vendors.values():
             vendor.twists.clear()
         self.press.broken.asked_vanished = 0

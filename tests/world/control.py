@@ -23,6 +23,8 @@ class Control:
                 Route("/faults", self.order, methods=["POST"]),
                 Route("/faults", self.clear, methods=["DELETE"]),
                 Route("/alerts", self.alert, methods=["POST"]),
+                Route("/ai", self.order_ai, methods=["POST"]),
+                Route("/ai", self.ai),
                 Route("/clock", self.shift, methods=["POST"]),
                 Route("/requests", self.requests),
                 Route("/letters", self.letters),
@@ -47,6 +49,19 @@ class Control:
         """Order a weather alert: {lat, lon, event, severity?, minutes?}."""
         self.world.alert(**await request.json())
         return Response(status_code=204)
+
+    async def order_ai(self, request: Request) -> Response:
+        """Order how the AI provider answers from now on: {modes: […], delay?}, modes in turn."""
+        try:
+            self.world.claude.order(**await request.json())
+        except (ValueError, TypeError, json.JSONDecodeError) as error:
+            return JSONResponse({"detail": str(error)}, 422)
+        return Response(status_code=204)
+
+    async def ai(self, request: Request) -> Response:
+        """Return what the AI provider has billed, in micros, and for how many calls."""
+        claude = self.world.claude
+        return JSONResponse({"billed_micros": float(claude.billed), "calls": len(claude.ledger)})
 
     async def shift(self, request: Request) -> Response:
         """Move the world's clock on: {seconds}."""

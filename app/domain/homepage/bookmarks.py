@@ -86,6 +86,7 @@ async def bring(services: Services, who: Reader, content: bytes) -> Imported:
         if len(url) <= 2000:
             good.append((name, title or links.host_of(url), url))
     async with services.tx() as tx:
+        await tx.db.fetchval(links.LOCK_PERSON, who.id)
         columns = [list(column) for column in zip(*good, strict=True)] or [[], [], []]
         added = len(await tx.db.fetch(ADD, who.id, *columns, CEILING))
         await versions.bump(tx, who.id, "links")

@@ -4,7 +4,9 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from app.domain.homepage import stock_sources
 from app.domain.platform import audit
+from app.domain.platform.ai import results
 from app.domain.platform.readers import Reader
 from app.errors import Invalid
 from app.services import Services
@@ -51,6 +53,25 @@ async def clear_weather(services: Services) -> tuple[int, str]:
     return spots, "Each spot is asked for again now; its last weather stays until then."
 
 
+# What was last heard stays; a symbol that failed is tried again too.
+STOCKS_DUE = """
+WITH due AS (
+    UPDATE stock_quotes SET expires_at = now(), tried_at = NULL, failures = 0 RETURNING symbol
+)
+SELECT count(*) FROM due
+"""
+
+
+async def clear_stocks(services: Services) -> tuple[int, str]:
+    """Let every symbol be asked for again, as far as the sources' quotas let us."""
+    if not stock_sources.is_set_up(services):
+        return 0, "Stocks are not set up, so nothing is kept of them."
+    symbols: int = await services.db.fetchval(STOCKS_DUE)
+    if symbols:
+        await services.enqueue("refresh_stocks", key="cleared")
+    return symbols, "Each symbol is asked for again in its turn; its last price stays until then."
+
+
 async def clear_pages(services: Services) -> tuple[int, str]:
     """Tell every web process to forget the pages it keeps ready. How many is known to each of them only."""
     await services.db.execute("SELECT pg_notify('village_changes', 'gone:0')")
@@ -78,16 +99,13 @@ CACHES: dict[str, tuple[str, Callable[[Services], Awaitable[tuple[int, str]]]]] 
     "memory-cache": ("Flags, limits, bans and settings in each process.", clear_memories),
     "ai-tagging-cache": (
         "Tags that a model gave to a text.",
-        absent("Tagging by a model is not set up, so nothing is kept of it."),
+        results.clear,
     ),
     "ai-embedding-cache": (
         "What a model makes of a text to compare it.",
         absent("We compare texts without a model, so there is nothing to clear."),
     ),
-    "stock-cache": (
-        "Prices of stocks as last heard.",
-        absent("Stocks are not set up, so nothing is kept of them."),
-    ),
+    "stock-cache": ("Prices of stocks as last heard.", clear_stocks),
 }
 
 

@@ -20,11 +20,14 @@ class Wish(NamedTuple):
 
 
 class Added(NamedTuple):
-    """What became of a wish: the feed, and whether it is new to the person; `offered` is no when it is switched off."""
+    """What became of a wish: the feed, and whether it is new to the person; `code` says why it could not be met."""
 
     feed_id: int
     new: bool
-    offered: bool = True
+    code: str | None = None
+
+
+NO_ROOM = Added(0, new=False, code="too_many_feeds")
 
 
 # The row is updated to itself where it is there already, so that its id comes back in any case. Ordered, so that two
@@ -58,24 +61,41 @@ WHERE id = ANY($1) AND state = 'gone'
 
 async def add(tx: Services, user_id: int, wishes: Sequence[Wish], origin: str) -> list[Added]:
     """Let a person read some addresses; answers in the order of the wishes. Fetching is left to the dispatcher."""
-    open_ones = [wish for wish in wishes if not is_private(wish)]
+    wanted = await with_room(tx, user_id, wishes)
+    open_ones = [wish for wish in wishes if not is_private(wish) and url_key(wish.url) in wanted]
     found = await add_shared(tx, user_id, open_ones, origin)
     added: list[Added] = []
     told: set[int] = set()
     for wish in wishes:
-        one = (
-            await add_private(tx, user_id, wish, origin)
-            if is_private(wish)
-            else found[url_key(wish.url)]
-        )
+        if (key := url_key(wish.url)) not in wanted:
+            added.append(NO_ROOM)
+            continue
+        one = await add_private(tx, user_id, wish, origin) if is_private(wish) else found[key]
         # The same address twice in one list is new once.
         added.append(one._replace(new=one.new and one.feed_id not in told))
         told.add(one.feed_id)
-    ids = [one.feed_id for one in added if one.offered]
+    ids = [one.feed_id for one in added if one.code is None]
     await tx.db.execute(subscriptions.SOON, ids)
     await tx.db.execute(REVIVE, ids)
     await versions.bump(tx, user_id, "news")
     return added
+
+
+KNOWN = """
+SELECT DISTINCT f.url_key FROM feed_subscriptions s JOIN feeds f ON f.id = s.feed_id
+WHERE s.user_id = $1 AND s.unsubscribed_at IS NULL AND f.url_key = ANY($2)
+"""
+
+
+async def with_room(tx: Services, user_id: int, wishes: Sequence[Wish]) -> set[bytes]:
+    """The keys of the addresses that a person reads already, and of as many others as there is room for, in their order."""
+    room = await subscriptions.room(tx, user_id)
+    keys = list(dict.fromkeys(url_key(wish.url) for wish in wishes))
+    if len(keys) <= room:
+        return set(keys)
+    known = {row["url_key"] for row in await tx.db.fetch(KNOWN, user_id, keys)}
+    others = [key for key in keys if key not in known]
+    return known | set(others[: max(room, 0)])
 
 
 def is_private(wish: Wish) -> bool:
@@ -99,7 +119,10 @@ async def add_shared(
         origin,
     )
     return {
-        row["url_key"]: Added(row["id"], row["new"], row["state"] != "disabled") for row in rows
+        row["url_key"]: Added(
+            row["id"], row["new"], "not_offered" if row["state"] == "disabled" else None
+        )
+        for row in rows
     }
 
 

@@ -164,8 +164,10 @@ async def choose(
     wish = feed_additions.Wish(url, folder=folder, private=private or row["private"])
     async with services.tx() as tx:
         [added] = await feed_additions.add(tx, who.id, [wish], "own")
-        if not added.offered:
-            raise Conflict(feed_errors.sentence("not_offered"), code="not_offered")
+        if added.code is not None:
+            raise Conflict(feed_errors.sentence(added.code), code=added.code)
+        # Whoever has just chosen looks for the stories now, not after the clock's next minute.
+        await tx.enqueue("dispatch_feeds", key=f"chosen:{added.feed_id}")
         return await feeds.by_id(tx, who, added.feed_id)
 
 

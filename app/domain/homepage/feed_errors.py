@@ -1,20 +1,10 @@
 """Why a feed cannot be read: one table, code → sentence (chapter 20 rules 17 and 27)."""
 
-SENTENCES = {
+from app.errors import OUTSIDE_SENTENCES, OUTSIDE_STATUSES, outside_status
+
+SENTENCES = OUTSIDE_SENTENCES | {
     # The way there.
-    "bad_address": "This is not a web address that can be opened.",
-    "refused_address": "This address does not lead to the public internet.",
-    "refused_port": "Only the usual ports of the web, 80 and 443, are opened.",
-    "dns": "No server goes by that name.",
-    "connect": "The server could not be reached.",
-    "timeout": "The server stopped answering.",
-    "too_slow": "The server took too long to send its answer.",
     "too_large": "The answer is larger than the 10 MB that we read.",
-    "too_many_redirects": "The address leads on and on.",
-    "tls": "The server's certificate is not valid for this name.",
-    "protocol": "The server's answer is not proper HTTP.",
-    "cut_off": "The answer broke off in the middle.",
-    "encoding": "The answer is packed in a way that cannot be unpacked.",
     # What was there.
     "empty": "The server sent an empty answer.",
     "html": "There is a web page at this address, not a feed.",
@@ -31,15 +21,12 @@ SENTENCES = {
     # What stands against it here.
     "key_missing": "The address of this feed cannot be decrypted at the moment.",
     "not_offered": "This feed is not offered on this site.",
+    "too_many_feeds": "You read 2,500 feeds, which is as many as one person can. Remove one to read another.",
     "interrupted": "Our look at this address was interrupted. Please try again.",
 }
-BY_STATUS = {
-    401: "The server asks for a password.",
-    403: "The server does not let us in.",
-    404: "There is nothing at this address.",
+BY_STATUS = OUTSIDE_STATUSES | {
     406: "The server has nothing there that we can read.",
     410: "The publisher says that this feed has ended for good.",
-    429: "The server asks us to come less often.",
     451: "The server withholds this for legal reasons.",
 }
 
@@ -51,9 +38,7 @@ def sentence(code: str | None) -> str:
     if not code.startswith("http_"):
         return SENTENCES.get(code, "The feed could not be read.")
     status = int(code[5:]) if code[5:].isdigit() else 0
-    if status >= 500:
-        return BY_STATUS.get(status, f"The server has a problem of its own ({status}).")
-    return BY_STATUS.get(status, f"The server did not accept the request ({status}).")
+    return outside_status(status, BY_STATUS)
 
 
 def kind(code: str) -> str:

@@ -8,17 +8,28 @@ import asyncpg
 import structlog
 from prometheus_client import Counter, Histogram
 
-from app.domain.homepage import feed_errors, feed_items, feed_moves, feed_pace
+from app.domain.homepage import (
+    feed_errors,
+    feed_items,
+    feed_moves,
+    feed_pace,
+    news_index,
+    tag_rules,
+    tagging,
+)
 from app.domain.homepage.feed_attempts import Attempt, attempt
+from app.domain.homepage.story_desks import Source
 from app.services import Services
 
 log = structlog.get_logger("feeds")
 
 ERRORS = Counter("rss_fetch_errors_total", "Fetches of feeds that failed, by why.", ["error_type"])
+for reason in ("timeout", "http_4xx", "http_5xx"):
+    ERRORS.labels(reason)
 DURATION = Histogram(
     "rss_fetch_duration",
     "Seconds that one attempt at a feed took, reading included.",
-    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 15, 30),
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 15, 30, 60),
 )
 MOST_DUE = 500
 MOST_OF_A_HOST = 55
@@ -64,7 +75,7 @@ async def dispatch(services: Services) -> int:
 COLUMNS = """
 SELECT f.id, f.url, f.url_enc, f.url_key, f.owner_id, f.visibility, f.title, f.tag_id, f.pace, f.refresh_minutes,
        f.etag, f.last_modified, f.body_hash, f.ttl_minutes, f.moved_to, f.moved_times, f.next_fetch_at, f.last_ok_at,
-       f.state, f.failures, f.failing_since, f.default_on,
+       f.state, f.failures, f.failing_since, f.default_on, f.ai_critical, f.language,
        f.default_on OR EXISTS (
            SELECT 1 FROM feed_subscriptions s JOIN users u ON u.id = s.user_id
            WHERE s.feed_id = f.id AND s.unsubscribed_at IS NULL
@@ -119,11 +130,22 @@ async def note(tx: Services, feed: Any, made: Attempt) -> None:
         if made.document is not None:
             stored = await store(tx, feed, made)
         await succeeded(tx, feed, made, changed=bool(stored.new or stored.changed))
+    if stored.new or stored.changed:
+        await pass_on(tx, feed, stored)
     await tx.db.execute(FETCHED, feed["id"], made.status, made.ms, made.size, stored.new, made.code)
     if feed["watched"] and tx.outside.get("s3") is not None:
         await wish_pictures(tx, stored.pictured)
     if made.code is None:
         await feed_moves.follow(tx, feed, made.permanent_url)
+
+
+async def pass_on(tx: Services, feed: Any, stored: feed_items.Stored) -> None:
+    """Let those know of new items who make something of them: keywords at once, index and model by jobs."""
+    await news_index.changed(tx, feed["id"])
+    if stored.new and feed["tag_id"] is None:
+        await tag_rules.tag(tx, feed["id"])
+    if stored.new and feed["owner_id"] is None:
+        await tagging.soon(tx, critical=feed["ai_critical"])
 
 
 async def wish_pictures(tx: Services, pictured: list[int]) -> None:
@@ -140,12 +162,12 @@ async def store(tx: Services, feed: Any, made: Attempt) -> feed_items.Stored:
     assert made.document is not None
     settings = tx.settings
     first = feed["last_ok_at"] is None
+    language = feed["language"] or made.document.language
     return await feed_items.store(
         tx,
-        feed["id"],
+        Source(feed["id"], feed["visibility"], language),
         made.document.items,
         tag_id=feed["tag_id"],
-        listed=feed["visibility"] == "listed",
         most=settings.feed_first_items if first else settings.feed_later_items,
         now=datetime.now(UTC),
     )

@@ -9,11 +9,15 @@ import msgspec
 from lxml import etree
 from prometheus_client import Counter
 
+from app.domain.homepage import story_assignment
 from app.domain.homepage.feed_documents import FeedEntry, sighted
 from app.domain.homepage.folding import folded
+from app.domain.homepage.story_desks import Assigned, Source
 from app.services import Services
 
 ITEMS = Counter("rss_fetch_items_total", "Items that fetched feeds held, by outcome.", ["status"])
+for outcome in ("new", "changed", "known"):
+    ITEMS.labels(outcome)
 
 
 class Stored(NamedTuple):
@@ -24,62 +28,64 @@ class Stored(NamedTuple):
     pictured: list[int]
 
 
-# Stories and items are made with ids drawn beforehand, so that each can name the other. The feed's
-# row is locked by the caller: no other worker stores items of this feed meanwhile.
+# Stories and items are made with ids drawn beforehand, so that each can name the other; an item that joins a story brings
+# its number. The feed's row is locked by the caller: no other worker stores items of this feed meanwhile.
 STORE = """
 WITH entries AS MATERIALIZED (
     SELECT e.guid_hash, e.url, e.url_key, e.title, e.summary_html, e.body_text, e.author, e.image_url, e.language,
-           e.published_at, e.content_hash, e.words, e.place
+           e.published_at, e.content_hash, e.words, e.story_id, e.story_keys, e.place
     FROM unnest($2::bytea[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-                $10::text[], $11::timestamptz[], $12::bytea[], $13::text[])
+                $10::text[], $11::timestamptz[], $12::bytea[], $13::text[], $14::bigint[], $15::text[])
         WITH ORDINALITY AS e (guid_hash, url, url_key, title, summary_html, body_text, author, image_url, language,
-                              published_at, content_hash, words, place)
+                              published_at, content_hash, words, story_id, story_keys, place)
 ), known AS MATERIALIZED (
     SELECT i.id, i.guid_hash, i.content_hash, i.url_key
     FROM feed_items i JOIN entries e ON e.guid_hash = i.guid_hash WHERE i.feed_id = $1
 ), fresh AS MATERIALIZED (
-    SELECT nextval('feed_items_id_seq') AS id, nextval('stories_id_seq') AS story_id, e.*
+    SELECT nextval('feed_items_id_seq') AS id, coalesce(e.story_id, nextval('stories_id_seq')) AS in_story, e.*
     FROM (SELECT e.* FROM entries e WHERE NOT EXISTS (SELECT 1 FROM known k WHERE k.guid_hash = e.guid_hash)
           -- The later id is the newer item: a document lists its newest first.
           ORDER BY e.published_at, e.place DESC) AS e
 ), told AS (
     INSERT INTO stories (id, lead_item_id, first_at, last_at, items, language) OVERRIDING SYSTEM VALUE
-    SELECT f.story_id, CASE WHEN $15 THEN f.id END, f.published_at, f.published_at, 1, f.language FROM fresh f
+    SELECT f.in_story, CASE WHEN $17 THEN f.id END, f.published_at, f.published_at, 1, f.language
+    FROM fresh f WHERE f.story_id IS NULL
 ), added AS (
     INSERT INTO feed_items (id, feed_id, guid_hash, url, url_key, title, summary_html, body_text, author, image_url,
-                            language, published_at, content_hash, story_id, tagged_by, words) OVERRIDING SYSTEM VALUE
+                            language, published_at, content_hash, story_id, tagged_by, words, story_keys)
+        OVERRIDING SYSTEM VALUE
     SELECT f.id, $1, f.guid_hash, f.url, f.url_key, f.title, f.summary_html, f.body_text, f.author, f.image_url,
-           f.language, f.published_at, f.content_hash, f.story_id,
-           CASE WHEN $14::bigint IS NULL THEN 'none' ELSE 'feed' END, f.words
+           f.language, f.published_at, f.content_hash, f.in_story,
+           CASE WHEN $16::bigint IS NULL THEN 'none' ELSE 'feed' END, f.words, f.story_keys::integer[]
     FROM fresh f
 ), tagged AS (
     INSERT INTO item_tags (item_id, tag_id, origin)
-    SELECT f.id, $14::bigint, 'feed' FROM fresh f WHERE $14::bigint IS NOT NULL
+    SELECT f.id, $16::bigint, 'feed' FROM fresh f WHERE $16::bigint IS NOT NULL
 ), altered AS (
     UPDATE feed_items i
     SET url = e.url, url_key = e.url_key, title = e.title, summary_html = e.summary_html, body_text = e.body_text,
         author = e.author, image_url = coalesce(i.image_url, e.image_url), content_hash = e.content_hash,
-        words = e.words
+        words = e.words, story_keys = coalesce(e.story_keys::integer[], i.story_keys)
     FROM entries e JOIN known k ON k.guid_hash = e.guid_hash
     WHERE i.id = k.id AND (k.content_hash <> e.content_hash OR k.url_key IS DISTINCT FROM e.url_key)
     RETURNING i.id
 )
 SELECT (SELECT count(*) FROM fresh)::int AS new, (SELECT count(*) FROM altered)::int AS changed,
-       array(SELECT id FROM fresh WHERE image_url IS NOT NULL AND published_at > $16 ORDER BY id DESC) AS pictured
+       array(SELECT id FROM fresh WHERE image_url IS NOT NULL AND published_at > $18 ORDER BY id DESC) AS pictured,
+       (SELECT array_agg(guid_hash) FROM fresh) AS hashes, (SELECT array_agg(in_story) FROM fresh) AS stories
 """
 
 
 async def store(
     services: Services,
-    feed_id: int,
+    source: Source,
     entries: Sequence[FeedEntry],
     *,
     tag_id: int | None,
-    listed: bool,
     most: int,
     now: datetime,
 ) -> Stored:
-    """Store the newest `most` entries that are young enough; what is known and has changed is updated.
+    """Store the newest `most` entries that are young enough, each in its story; what has changed is updated.
 
     The caller's transaction holds the feed's row. An item without a time of its own keeps the time of first sight.
     """
@@ -87,9 +93,19 @@ async def store(
     kept = newest(entries, most, oldest, now)
     if not kept:
         return Stored(0, 0, [])
-    columns = [list(column) for column in zip(*map(as_row, kept), strict=True)]
-    row = await services.db.fetchrow(
-        STORE, feed_id, *columns, tag_id, listed, now - timedelta(days=30)
+    places = await story_assignment.assigned(services, source, kept)
+    columns = [list(column) for column in zip(*map(as_row, kept, places), strict=True)]
+    listed, young = source.visibility == "listed", now - timedelta(days=30)
+    row = await services.db.fetchrow(STORE, source.feed_id, *columns, tag_id, listed, young)
+    placed = dict(zip(row["hashes"] or [], row["stories"] or [], strict=True))
+    await story_assignment.settle(
+        services,
+        source,
+        [
+            (placed[entry.guid_hash], place)
+            for entry, place in zip(kept, places, strict=True)
+            if entry.guid_hash in placed
+        ],
     )
     stored = Stored(row["new"], row["changed"], row["pictured"])
     ITEMS.labels("new").inc(stored.new)
@@ -114,8 +130,8 @@ def newest(
     return young[:most]
 
 
-def as_row(entry: FeedEntry) -> tuple[object, ...]:
-    """The columns of one entry in the order of STORE."""
+def as_row(entry: FeedEntry, place: Assigned) -> tuple[object, ...]:
+    """The columns of one entry in the order of STORE; its keys are written as an array is, for there is one array a row."""
     return (
         entry.guid_hash,
         entry.url,
@@ -129,6 +145,8 @@ def as_row(entry: FeedEntry) -> tuple[object, ...]:
         entry.published_at,
         entry.content_hash,
         folded(f"{entry.title} {plain(entry.summary_html)}"),
+        place.story_id,
+        None if place.keys is None else f"{{{','.join(map(str, place.keys))}}}",
     )
 
 

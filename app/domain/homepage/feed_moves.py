@@ -73,6 +73,19 @@ SET read_at = coalesce(item_states.read_at, EXCLUDED.read_at),
     saved_at = coalesce(item_states.saved_at, EXCLUDED.saved_at),
     hidden_at = coalesce(item_states.hidden_at, EXCLUDED.hidden_at)
 """,
+    # What the feed that stays tells in the same story keeps its place there; the other's item gets a story of its own.
+    """
+WITH doubled AS (
+    SELECT old.id, old.story_id, old.published_at, old.language, nextval('stories_id_seq') AS alone
+    FROM feed_items old
+    WHERE old.feed_id = $1 AND EXISTS (
+        SELECT 1 FROM feed_items kept WHERE kept.feed_id = $2 AND kept.story_id = old.story_id)
+), made AS (
+    INSERT INTO stories (id, first_at, last_at, language) OVERRIDING SYSTEM VALUE
+    SELECT alone, published_at, published_at, language FROM doubled
+)
+UPDATE feed_items i SET story_id = d.alone FROM doubled d WHERE i.id = d.id
+""",
     # Where a feed leads is its publisher's word alone: items of one that nobody vouched for do not reach the readers of
     # another. A listed feed brings them, and a private one, which only its owner reads.
     """
@@ -111,11 +124,12 @@ TELL_READERS = """
 INSERT INTO reader_versions (user_id, area) SELECT user_id, 'news' FROM feed_subscriptions WHERE feed_id = $1
 ON CONFLICT (user_id, area) DO UPDATE SET version = reader_versions.version + 1
 """
+# Figures of the stories that items went out of or came over to.
+COUNT_AGAIN = """
+SELECT recount_stories(array(SELECT DISTINCT story_id FROM feed_items WHERE feed_id = $1 AND story_id IS NOT NULL))
+"""
 CLEAR_AWAY = (
-    """
-WITH old AS (DELETE FROM feed_items WHERE feed_id = $1 RETURNING story_id)
-DELETE FROM stories s USING old WHERE s.id = old.story_id AND s.items < 2
-""",
+    "DELETE FROM feed_items WHERE feed_id = $1",
     "DELETE FROM news_watermarks WHERE feed_id = $1",
     "DELETE FROM feeds WHERE id = $1",
 )
@@ -128,3 +142,4 @@ async def join(tx: Services, old: int, kept: int) -> None:
     await tx.db.execute(TELL_READERS, kept)
     for statement in CLEAR_AWAY:
         await tx.db.execute(statement, old)
+    await tx.db.execute(COUNT_AGAIN, kept)

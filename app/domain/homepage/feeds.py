@@ -128,7 +128,7 @@ async def tags(services: Services) -> list[Tag]:
 SUGGEST = """
 UPDATE feeds f SET suggested_by = coalesce(f.suggested_by, $1), suggested_at = coalesce(f.suggested_at, now())
 FROM feed_subscriptions s
-WHERE f.id = $2 AND f.visibility = 'member' AND s.feed_id = f.id AND s.user_id = $1 AND s.unsubscribed_at IS NULL
+WHERE f.id = $2 AND f.visibility = 'member' AND f.rejected_for IS NULL AND s.feed_id = f.id AND s.user_id = $1 AND s.unsubscribed_at IS NULL
 RETURNING f.id
 """
 
@@ -136,7 +136,9 @@ RETURNING f.id
 async def suggest(services: Services, who: Reader, feed_id: int) -> Feed:
     """Propose a feed that the member reads for everybody's catalogue. Raises NotFound: private ones stay private."""
     if await services.db.fetchval(SUGGEST, who.id, feed_id) is None:
-        raise NotFound("Only a feed of your own that is not private can be suggested.")
+        raise NotFound(
+            "Only a feed that you read, not private nor rejected before, can be suggested."
+        )
     return await by_id(services, who, feed_id)
 
 

@@ -84,6 +84,8 @@ async def filled(
     ]
 
 
+# One at a time a person: of two requests at once the second counts what the first added.
+LOCK_PERSON = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE"
 ADD = """
 INSERT INTO quick_links (user_id, list, title, url, sort)
 SELECT $1, $2, $3, $4, coalesce((SELECT max(sort) FROM quick_links WHERE user_id = $1 AND list = $2), 0) + 1
@@ -96,11 +98,17 @@ async def add(services: Services, who: Reader, new: NewLink) -> Link:
     """Add a link at the end of its list. Raises Invalid, Conflict over 200."""
     url = checked_url(new.url)
     async with services.tx() as tx:
+        await tx.db.fetchval(LOCK_PERSON, who.id)
         row = await tx.db.fetchrow(ADD, who.id, new.list, new.title or host_of(url), url, CEILING)
         if row is None:
-            raise Conflict(f"You have {CEILING} links. Remove one to add another.")
+            raise full()
         await versions.bump(tx, who.id, "links")
     return Link(**dict(row))
+
+
+def full() -> Conflict:
+    """The problem of one link too many."""
+    return Conflict(f"You have {CEILING} links. Remove one to add another.", code="too_many_links")
 
 
 def checked_url(text: str) -> str:
@@ -182,6 +190,7 @@ async def put_in_order(services: Services, who: Reader, order: LinkOrder) -> Lin
         return await mine(tx, who)
 
 
+COUNT = "SELECT count(*) FROM quick_links WHERE user_id = $1 AND deleted_at IS NULL"
 REMOVE = "UPDATE quick_links SET deleted_at = now() WHERE id = $1 AND user_id = $2 AND deleted_at IS NULL RETURNING id"
 RESTORE = """
 UPDATE quick_links SET deleted_at = NULL
@@ -195,8 +204,12 @@ async def remove(services: Services, who: Reader, link_id: int) -> None:
 
 
 async def restore(services: Services, who: Reader, link_id: int) -> None:
-    """Bring a removed link back. Raises NotFound."""
-    await flip(services, RESTORE, who, link_id)
+    """Bring a removed link back. Raises NotFound, Conflict when 200 others stand there."""
+    async with services.tx() as tx:
+        await tx.db.fetchval(LOCK_PERSON, who.id)
+        if await tx.db.fetchval(COUNT, who.id) >= CEILING:
+            raise full()
+        await flip(tx, RESTORE, who, link_id)
 
 
 async def flip(services: Services, statement: str, who: Reader, link_id: int) -> None:

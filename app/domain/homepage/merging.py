@@ -3,7 +3,7 @@
 Limits cut the visitor's newest. What is not moved stays with the visitor's row, and goes with it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -12,10 +12,12 @@ from app.domain.homepage import (
     news_filters,
     page_changes,
     pages,
+    stock_watches,
     versions,
     weather_places,
 )
-from app.domain.homepage.page_rows import HOME, Item, merged
+from app.domain.homepage.page_rows import HOME, Item
+from app.domain.homepage.template_merging import merged
 from app.domain.platform.merges import MERGES, Merge
 from app.domain.platform.readers import Reader
 from app.errors import Conflict
@@ -82,9 +84,24 @@ DELETE FROM item_states s USING taken WHERE s.user_id = $1 AND s.item_id = taken
 """
 
 
+SPLITS = """
+INSERT INTO story_splits (user_id, item_id, story_id) SELECT $2, item_id, story_id FROM story_splits WHERE user_id = $1
+ON CONFLICT (user_id, item_id, story_id) DO NOTHING
+"""
+
+
+VERDICTS = """
+INSERT INTO tag_verdicts (user_id, item_id, tag_id, verdict, created_at)
+SELECT $2, item_id, tag_id, verdict, created_at FROM tag_verdicts WHERE user_id = $1
+ON CONFLICT (user_id, item_id, tag_id) DO NOTHING
+"""
+
+
 async def merge_marks(tx: Services, from_id: int, to_id: int) -> None:
-    """Stories read, saved and hidden."""
+    """Stories read, saved and hidden, what was taken out of them, and verdicts on their tags."""
     await tx.db.execute(MARKS, from_id, to_id)
+    await tx.db.execute(SPLITS, from_id, to_id)
+    await tx.db.execute(VERDICTS, from_id, to_id)
     await versions.bump(tx, to_id, "news")
 
 
@@ -148,6 +165,26 @@ async def merge_places(tx: Services, from_id: int, to_id: int) -> None:
     await versions.bump(tx, to_id, "weather")
 
 
+COUNT_WATCHES = "SELECT count(*) FROM stock_watches WHERE user_id = $1"
+WATCHES = """
+UPDATE stock_watches
+SET user_id = $2, sort = sort + coalesce((SELECT max(sort) FROM stock_watches WHERE user_id = $2), 0)
+WHERE user_id = $1 AND symbol IN (
+    SELECT v.symbol FROM stock_watches v
+    WHERE v.user_id = $1 AND NOT EXISTS (
+        SELECT FROM stock_watches m WHERE m.user_id = $2 AND m.symbol = v.symbol)
+    ORDER BY v.created_at, v.sort
+    LIMIT greatest(0, $3 - (SELECT count(*) FROM stock_watches WHERE user_id = $2))
+)
+"""
+
+
+async def merge_watches(tx: Services, from_id: int, to_id: int) -> None:
+    """Symbols that are watched, after the member's own."""
+    await tx.db.execute(WATCHES, from_id, to_id, stock_watches.CEILING)
+    await versions.bump(tx, to_id, "stocks")
+
+
 COUNT_LINKS = "SELECT count(*) FROM quick_links WHERE user_id = $1 AND deleted_at IS NULL"
 LINKS = """
 UPDATE quick_links
@@ -174,6 +211,8 @@ COUNT_PAGES = """
 SELECT count(*) FROM pages p
 WHERE p.user_id = $1 AND EXISTS (SELECT FROM page_widgets w WHERE w.page_id = p.id)
 """
+# A visitor as flags know one: their template may go by it.
+ANON = "SELECT coalesce(left(encode(anon_hash, 'hex'), 16), '') FROM users WHERE id = $1"
 FORGET_PAGES = "DELETE FROM pages WHERE user_id = $1"
 
 
@@ -182,19 +221,37 @@ async def merge_page(tx: Services, from_id: int, to_id: int) -> None:
 
     Either is one change of the member's page, which can be undone. With ten tabs already it stays.
     """
-    visitor, who = Reader(id=from_id, kind="visitor"), Reader(id=to_id, kind="member")
+    anon = await tx.db.fetchval(ANON, from_id)
+    visitor, who = Reader(id=from_id, kind="visitor", anon=anon), Reader(id=to_id, kind="member")
     theirs = await page_changes.locked(tx, visitor, HOME)
-    items = await at_places(tx, from_id, to_id, merged(HOME, theirs.rows))
-    page, slug = await page_changes.locked(tx, who, HOME), HOME
+    # With those that a flag hides: they come back to the member when it is on.
+    items = await at_places(tx, from_id, to_id, merged(theirs.base, theirs.rows))
+    page = await page_changes.locked(tx, who, HOME)
     if page.rows:
         try:
             slug = (await pages.add(tx, who, TAB)).slug
         except Conflict:
             return
         page = await page_changes.locked(tx, who, slug)
-        items = [msgspec.structs.replace(item, origin="own") for item in items]
-    await page_changes.make(tx, who, slug, page, "merge", lambda _: items)
+    await page_changes.make(tx, who, page, "merge", lambda now: taken_over(items, now))
     await tx.db.execute(FORGET_PAGES, from_id)
+
+
+def taken_over(items: Iterable[Item], now: Iterable[Item]) -> list[Item]:
+    """The visitor's widgets on the member's page: what the site's template locks there stays as it is, what it wants
+    there is there, and the rest is as the visitor had it."""
+    kept = {item.key: item for item in now if item.lock != "free"}
+    found = [with_lock(item, kept.pop(item.key, None)) for item in items]
+    return [*found, *kept.values()]
+
+
+def with_lock(item: Item, mine: Item | None) -> Item:
+    """The visitor's widget under the lock that it has on the member's page, if any."""
+    if mine is None:
+        return msgspec.structs.replace(item, lock="free")
+    if mine.lock == "locked" or mine.type != item.type:
+        return mine
+    return msgspec.structs.replace(item, lock=mine.lock, phone_hidden=mine.phone_hidden)
 
 
 # Places that did not go over: the member has the same spot under another number, or there was no room for it.
@@ -225,10 +282,11 @@ async def at_places(
 MERGES += [
     Merge("preferences", ("preferences",), COUNT_PREFERENCES, merge_preferences),
     Merge("feeds", ("feed_subscriptions",), COUNT_FEEDS, merge_feeds),
-    Merge("stories", ("item_states",), COUNT_MARKS, merge_marks),
+    Merge("stories", ("item_states", "story_splits", "tag_verdicts"), COUNT_MARKS, merge_marks),
     Merge("read_marks", ("news_watermarks",), COUNT_WATERMARKS, merge_watermarks),
     Merge("filters", ("news_filters",), COUNT_FILTERS, merge_filters),
     Merge("places", ("weather_places",), COUNT_PLACES, merge_places),
+    Merge("stocks", ("stock_watches",), COUNT_WATCHES, merge_watches),
     Merge("links", ("quick_links",), COUNT_LINKS, merge_links),
     # What is undone on a page is told by its own changes; the merge is one of them.
     Merge("pages", ("pages", "page_widgets", "page_changes"), COUNT_PAGES, merge_page),

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from app.domain.homepage import news_filters, news_rows
+from app.domain.homepage import news_rows, news_top
 from app.domain.homepage.news_rows import NewsQuery
 from app.domain.platform.readers import Reader
 from app.domain.profiles import clicks
@@ -41,6 +41,14 @@ class Story(msgspec.Struct):
     saved: bool
     language: str | None = None
     also_in: int = 0
+    # When it was told last; and whether this item stands by itself because the reader took it out of its story.
+    last_at: datetime | None = None
+    is_apart: bool = False
+
+    @property
+    def row(self) -> str:
+        """What its row is called on a page."""
+        return f"{self.id}-{self.item_id}" if self.is_apart else str(self.id)
 
 
 class NewsPage(msgspec.Struct):
@@ -55,17 +63,32 @@ class NewsPage(msgspec.Struct):
 async def latest(
     services: Services, who: Reader | None, asked: NewsQuery, container: str = "page"
 ) -> NewsPage:
-    """One page of the reader's news, newest first. Raises Invalid for a cursor that is not ours."""
+    """One page of the reader's news in the order they asked for. Raises Invalid for a cursor that is not ours."""
     async with services.held() as held:
-        sieve = news_filters.sieve_of((await news_filters.mine(held, who)).items)
-        rows = await news_rows.of_page(held, who, asked, sieve, cursor(asked.cursor))
-    more = len(rows) > asked.limit
-    shown = rows[: asked.limit]
+        if order_of(who, asked) == "top":
+            shown, after = await news_top.of_page(held, who, asked)
+        else:
+            found = await news_rows.of_page(held, who, asked, cursor(asked.cursor))
+            shown = found.rows[: asked.limit]
+            after = following(found, shown)
     return NewsPage(
         [story(services, row, container, place) for place, row in enumerate(shown)],
-        cursor_of(shown[-1]) if more else None,
+        after,
         as_of=max((row["last_ok_at"] for row in shown if row["last_ok_at"]), default=None),
     )
+
+
+def order_of(who: Reader | None, asked: NewsQuery) -> str:
+    """The order that is asked for, else the one that the reader prefers."""
+    preferred = who.preferences.get("news", {}).get("order") if who else None
+    return asked.order or preferred or "latest"
+
+
+def following(found: news_rows.Rows, shown: list[Any]) -> str | None:
+    """Where the next page begins, if there is one."""
+    if len(found.rows) > len(shown):
+        return cursor_of((shown[-1]["last_at"], shown[-1]["last_item"]))
+    return cursor_of(found.after) if found.was_long else None
 
 
 def story(services: Services, row: Any, container: str, place: int) -> Story:
@@ -87,6 +110,9 @@ def story(services: Services, row: Any, container: str, place: int) -> Story:
         read=row["read"],
         saved=row["saved"],
         language=row["language"],
+        also_in=row.get("also_in", 0),
+        last_at=row.get("last_at"),
+        is_apart=row.get("is_apart", False),
     )
 
 
@@ -101,10 +127,11 @@ CURSOR = struct.Struct(">qq")
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def cursor_of(row: Any) -> str:
+def cursor_of(place: news_rows.Place) -> str:
     """Where a page ended: the time in microseconds and the item."""
-    micros = (row["published_at"] - BEGINNING) // timedelta(microseconds=1)
-    return base64.urlsafe_b64encode(CURSOR.pack(micros, row["item_id"])).rstrip(b"=").decode()
+    at, item_id = place
+    micros = ((at or BEGINNING) - BEGINNING) // timedelta(microseconds=1)
+    return base64.urlsafe_b64encode(CURSOR.pack(micros, item_id)).rstrip(b"=").decode()
 
 
 def cursor(text: str | None) -> tuple[datetime | None, int]:

@@ -31,7 +31,7 @@ class Filter(msgspec.Struct):
     kind: str
     value: str
     feed_id: int | None
-    until: datetime | None
+    until: datetime | None = None
 
 
 class FilterList(msgspec.Struct):
@@ -54,6 +54,11 @@ async def mine(services: Services, who: Reader | None) -> FilterList:
     return FilterList([Filter(**dict(row)) for row in rows], len(rows))
 
 
+# The rules of reader $1 as one value and nothing for none: the end of a statement that reads more than these.
+AS_ONE = """
+jsonb_agg(jsonb_build_object('id', id, 'kind', kind, 'value', value, 'feed_id', feed_id))
+FROM news_filters WHERE user_id = $1 AND (until IS NULL OR until > now()) HAVING count(*) > 0
+"""
 ADD = """
 INSERT INTO news_filters (user_id, kind, feed_id, value, until)
 SELECT $1, $2, $3, $4, $5

@@ -1,10 +1,6 @@
-"""Marks on news: read, saved, hidden, and "read up to here"; all can be taken back."""
-
-from datetime import datetime
-from typing import Annotated
+"""Marks on single stories: read, saved, hidden; all can be taken back."""
 
 import msgspec
-from msgspec import Meta
 
 from app.domain.homepage import versions
 from app.domain.platform.readers import Reader
@@ -12,11 +8,13 @@ from app.domain.profiles import clicks
 from app.errors import Gone, NotFound
 from app.services import Services
 
-# An item that this reader may see: of a listed feed, or of one they subscribe to. $1 reader, $2 item.
+# An item that this reader may see: of a listed feed, of one they subscribe to, or one that they saved while they did.
+# $1 reader, $2 item.
 VISIBLE = """
 SELECT i.id, i.url FROM feed_items i JOIN feeds f ON f.id = i.feed_id
-WHERE i.id = $2 AND (f.visibility = 'listed' OR f.owner_id = $1 OR (f.visibility = 'member' AND EXISTS (
-    SELECT FROM feed_subscriptions s WHERE s.feed_id = f.id AND s.user_id = $1 AND s.unsubscribed_at IS NULL)))
+WHERE i.id = $2 AND (f.visibility = 'listed' OR f.owner_id = $1 OR (f.visibility = 'member' AND (
+    EXISTS (SELECT FROM feed_subscriptions s WHERE s.feed_id = f.id AND s.user_id = $1 AND s.unsubscribed_at IS NULL)
+    OR EXISTS (SELECT FROM item_states st WHERE st.item_id = i.id AND st.user_id = $1 AND st.saved_at IS NOT NULL))))
 """
 
 
@@ -75,40 +73,31 @@ async def mark(services: Services, who: Reader, item_id: int, name: str, *, on: 
         return Mark(**dict(await tx.db.fetchrow(OF_ITEM, who.id, item_id)))
 
 
-LEAD = "SELECT id FROM feed_items WHERE story_id = $1 ORDER BY id"
+# The items of a story that this reader may see and that they did not take out of it; or one item of it by itself.
+OF_STORY = """
+SELECT i.id FROM feed_items i JOIN feeds f ON f.id = i.feed_id
+WHERE i.story_id = $2 AND ($3::bigint IS NULL OR i.id = $3)
+  AND (f.visibility = 'listed' OR f.owner_id = $1
+       OR EXISTS (SELECT FROM feed_subscriptions s WHERE s.feed_id = f.id AND s.user_id = $1 AND s.unsubscribed_at IS NULL)
+       OR EXISTS (SELECT FROM item_states st WHERE st.item_id = i.id AND st.user_id = $1 AND st.saved_at IS NOT NULL))
+  AND ($3 IS NOT NULL OR NOT EXISTS (
+      SELECT FROM story_splits o WHERE o.user_id = $1 AND o.item_id = i.id AND o.story_id = $2))
+ORDER BY i.id
+"""
 
 
-async def mark_story(services: Services, who: Reader, story_id: int, *, on: bool) -> None:
-    """Mark a story read or unread: all of its items that this reader may see. Raises NotFound."""
+async def mark_story(
+    services: Services, who: Reader, story_id: int, *, on: bool, item_id: int | None = None
+) -> None:
+    """Mark a story read or unread, or one item of it that stands by itself. Raises NotFound."""
     async with services.tx() as tx:
-        items = [row["id"] for row in await tx.db.fetch(LEAD, story_id)]
+        items = await tx.db.fetch(OF_STORY, who.id, story_id, item_id)
         if not items:
             raise NotFound("This story is not here any more.")
-        for item_id in items:
-            await mark(tx, who, item_id, "read", on=on)
-
-
-class ReadMark(msgspec.Struct):
-    """Everything that had arrived by `before` is read: of one feed, or of all."""
-
-    before: datetime
-    feed: Annotated[int, Meta(ge=1)] | None = None
-
-
-WATERMARK = """
-INSERT INTO news_watermarks (user_id, feed_id, read_before) VALUES ($1, $2, least($3, now()))
-ON CONFLICT (user_id, feed_id) DO UPDATE SET read_before = EXCLUDED.read_before
-"""
-PREVIOUS = "SELECT read_before FROM news_watermarks WHERE user_id = $1 AND feed_id = $2"
-
-
-async def mark_all(services: Services, who: Reader, new: ReadMark) -> datetime | None:
-    """Write one watermark; answer the one before it, by which this can be undone."""
-    async with services.tx() as tx:
-        before: datetime | None = await tx.db.fetchval(PREVIOUS, who.id, new.feed or 0)
-        await tx.db.execute(WATERMARK, who.id, new.feed or 0, new.before)
+        # One is enough for a story to be read; to be unread it takes all of them.
+        for row in items[:1] if on else items:
+            await tx.db.execute(MARKS["read"][0 if on else 1], who.id, row["id"])
         await versions.bump(tx, who.id, "news")
-        return before
 
 
 async def follow(services: Services, who: Reader | None, item_id: int) -> str:

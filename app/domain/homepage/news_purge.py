@@ -17,11 +17,7 @@ WITH dead AS (
         WHERE i.published_at < now() - $1::int * interval '1 day'
           AND NOT EXISTS (SELECT 1 FROM item_states s WHERE s.item_id = i.id AND s.saved_at IS NOT NULL)
         ORDER BY i.published_at LIMIT $2 FOR UPDATE SKIP LOCKED)
-    RETURNING id, story_id, image_key
-), ended AS (
-    DELETE FROM stories t USING dead d
-    WHERE t.id = d.story_id AND NOT EXISTS (
-        SELECT 1 FROM feed_items i WHERE i.story_id = t.id AND i.id NOT IN (SELECT id FROM dead))
+    RETURNING id, image_key
 )
 SELECT count(*)::int AS gone, array_agg(image_key) FILTER (WHERE image_key IS NOT NULL) AS pictures FROM dead
 """
@@ -38,6 +34,11 @@ FETCHES = """
 DELETE FROM feed_fetches WHERE id IN (
     SELECT id FROM feed_fetches WHERE at < now() - interval '14 days' ORDER BY at LIMIT $1)
 """
+# Words are looked for within days of an item; spans are of two days.
+WORDS = """
+DELETE FROM story_words WHERE key IN (
+    SELECT key FROM story_words WHERE span < extract(epoch FROM now())::bigint / 172800 - 50 LIMIT $1)
+"""
 CHECKS = "DELETE FROM feed_checks WHERE created_at < now() - interval '24 hours'"
 IMPORTS = "DELETE FROM opml_imports WHERE created_at < now() - interval '30 days'"
 
@@ -47,6 +48,7 @@ async def purge(services: Services) -> None:
     items = await purge_items(services)
     pictures = await repeated(services, PICTURES)
     fetches = await repeated(services, FETCHES)
+    await repeated(services, WORDS)
     await services.db.execute(CHECKS)
     await services.db.execute(IMPORTS)
     log.info("news purged", items=items, pictures=pictures, fetches=fetches)

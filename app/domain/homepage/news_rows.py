@@ -1,4 +1,4 @@
-"""The rows of news lists: whose feeds, what passes, and the two ways to find the newest of them."""
+"""The rows of news lists: what comes next is walked to (news_walks), and what passes is kept until the list is full."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,178 +7,231 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from app.domain.homepage import feeds, news_folding, news_walks, tag_verdicts
 from app.domain.homepage.news_filters import Sieve
+from app.domain.homepage.news_folding import Told
+from app.domain.homepage.news_walks import Step
 from app.domain.platform.readers import Reader
 from app.services import Services
 
-LATERAL_UP_TO = 40
+# The first look goes over half as many items again as are wanted, each further one over four times as many.
+FIRST_SHARE, GROWTH, WIDEST = 2.5, 4, 32_768
+# Where read news is left out, or one tag or some words are looked for, more has to be walked over.
+UNREAD_TIMES, NARROW_TIMES = 2.5, 6
+# After so many items without a full list, what has the tag or the words is rare: it is looked for by itself.
+RARE_AFTER = 1_000
+# After so many the list ends early and leads on: a request must not walk through all that there ever was.
+PATIENCE = 100_000
+
+Place = tuple[datetime | None, int]
 
 
 class NewsQuery(msgspec.Struct):
     """What of the news is asked for."""
 
-    order: Literal["latest"] = "latest"
+    order: Literal["latest", "top"] | None = None
     tag: Annotated[str, Meta(max_length=40)] | None = None
     feed: int | None = None
     folder: Annotated[str, Meta(max_length=80)] | None = None
     q: Annotated[str, Meta(max_length=200)] | None = None
     unread: bool | None = None
-    cursor: Annotated[str, Meta(max_length=40)] | None = None
+    cursor: Annotated[str, Meta(max_length=48)] | None = None
     limit: Annotated[int, Meta(ge=1, le=100)] = 20
 
 
-# Whose feeds: what they subscribe to, and for a visitor the defaults that they did not remove. latest_n becomes
-# the place where a feed's newest n end, so that the list itself need not count.
-# $1 reader, $2 whether a member.
-MINE = """
-WITH mine AS (
-    SELECT f.id AS feed_id, s.folder, coalesce(s.title, f.title) AS source, f.last_ok_at, cut.at AS cut_at, cut.id AS cut_id,
-           greatest(everything.read_before, this.read_before) AS read_before
-    FROM feeds f
-    LEFT JOIN feed_subscriptions s ON s.feed_id = f.id AND s.user_id = $1
-    LEFT JOIN news_watermarks everything ON everything.user_id = $1 AND everything.feed_id = 0
-    LEFT JOIN news_watermarks this ON this.user_id = $1 AND this.feed_id = f.id
-    LEFT JOIN LATERAL (
-        SELECT published_at AS at, id FROM feed_items WHERE feed_id = f.id AND s.latest_n IS NOT NULL
-        ORDER BY published_at DESC, id DESC OFFSET s.latest_n - 1 LIMIT 1
-    ) AS cut ON true
-    WHERE s.unsubscribed_at IS NULL AND (s.muted_until IS NULL OR s.muted_until < now())
-        AND (s.user_id IS NOT NULL OR (NOT $2 AND f.default_on AND f.visibility = 'listed'))
-)
-"""
-# What an item must be to be shown. $3 muted words, $4 only words, $5 muted tags, $6 muted words by feed, $7 search,
-# $8 and $9 the cursor; what is asked for stands in `asked`.
-PASSES = """
-    ($8::timestamptz IS NULL OR (i.published_at, i.id) < ($8, $9))
-    AND (mine.cut_at IS NULL OR (i.published_at, i.id) >= (mine.cut_at, mine.cut_id))
-    AND ($3::text IS NULL OR i.words !~ $3) AND ($4::text IS NULL OR i.words ~ $4)
-    AND ($6::jsonb IS NULL OR NOT $6 ? i.feed_id::text OR i.words !~ ($6 ->> i.feed_id::text))
-    AND (cardinality($5::text[]) = 0 OR NOT EXISTS (
-        SELECT FROM item_tags it JOIN tags t ON t.id = it.tag_id WHERE it.item_id = i.id AND t.slug = ANY($5)))
-    AND (asked.tag::text IS NULL OR EXISTS (
-        SELECT FROM item_tags it JOIN tags t ON t.id = it.tag_id WHERE it.item_id = i.id AND t.slug = asked.tag))
-    AND ($7::text IS NULL OR i.search @@ websearch_to_tsquery('english', $7))
-    AND st.hidden_at IS NULL
-    AND (NOT asked.unread OR NOT (st.read_at IS NOT NULL
-        OR (st.unread_at IS NULL AND mine.read_before IS NOT NULL AND i.fetched_at <= mine.read_before)))
-"""
-SHOWN = """
-SELECT picked.n, i.id AS item_id, i.story_id AS id, i.title, i.url, i.feed_id, i.summary_html, i.author, i.published_at,
-       i.fetched_at, i.image_key, i.language, picked.source, picked.last_ok_at,
-       picked.read_at IS NOT NULL OR (picked.unread_at IS NULL AND picked.read_before IS NOT NULL
-           AND i.fetched_at <= picked.read_before) AS read,
-       picked.saved_at IS NOT NULL AS saved,
-       array(SELECT t.slug || '=' || t.name FROM item_tags it JOIN tags t ON t.id = it.tag_id
-             WHERE it.item_id = i.id ORDER BY t.sort) AS tags
-FROM picked JOIN feed_items i ON i.id = picked.id
-ORDER BY picked.n, picked.published_at DESC, picked.id DESC
-"""
-COLUMNS = "i.id, i.published_at, mine.source, mine.last_ok_at, mine.read_before, st.read_at, st.unread_at, st.saved_at"
+class Rows(msgspec.Struct):
+    """One list under way: the rows that passed, and how far the walk has come."""
 
-# What is asked for, one row a list. $10 feeds, $11 folders, $12 tags, $13 hide read, $14 how many.
-ASKED = """
-asked AS (
-    SELECT * FROM unnest($10::bigint[], $11::text[], $12::text[], $13::boolean[], $14::integer[])
-        WITH ORDINALITY AS list (feed_id, folder, tag, unread, most, n)
-)
-"""
+    asked: NewsQuery
+    unread: bool
+    most: int
+    after: Place
+    span: int
+    rows: list[Any] = []
+    seen: int = 0
+    is_over: bool = False
+    # The walk gave up at `after` with more behind it.
+    was_long: bool = False
 
-# With many feeds the newest items of all are nearly all the reader's: walk them. For one list that is not narrowed.
-ACROSS = f"""{MINE}, {ASKED}, picked AS (
-    SELECT asked.n, item.* FROM asked CROSS JOIN LATERAL (
-        SELECT {COLUMNS}
-        FROM feed_items i JOIN mine ON mine.feed_id = i.feed_id
-        LEFT JOIN item_states st ON st.user_id = $1 AND st.item_id = i.id
-        WHERE {PASSES} ORDER BY i.published_at DESC, i.id DESC LIMIT asked.most
-    ) AS item
-)
-{SHOWN}"""  # noqa: S608 - joined from the literals above
-# With few, take the newest of each feed and put them in order.
-EACH = f"""{MINE}, {ASKED}, picked AS (
-    SELECT asked.n, newest.* FROM asked CROSS JOIN LATERAL (
-        SELECT item.* FROM mine CROSS JOIN LATERAL (
-            SELECT {COLUMNS}
-            FROM feed_items i LEFT JOIN item_states st ON st.user_id = $1 AND st.item_id = i.id
-            WHERE i.feed_id = mine.feed_id AND {PASSES} ORDER BY i.published_at DESC, i.id DESC LIMIT asked.most
-        ) AS item
-        WHERE (asked.feed_id IS NULL OR mine.feed_id = asked.feed_id)
-            AND (asked.folder IS NULL OR mine.folder = asked.folder)
-        ORDER BY item.published_at DESC, item.id DESC LIMIT asked.most
-    ) AS newest
-)
-{SHOWN}"""  # noqa: S608 - joined from the literals above
+    @property
+    def is_rare(self) -> bool:
+        """Whether what is asked for is looked for by itself from now on."""
+        return self.seen >= RARE_AFTER and bool(self.asked.tag or self.asked.q)
 
-MANY = """
-SELECT count(*) > $2 FROM (
-    SELECT FROM feed_subscriptions WHERE user_id = $1 AND unsubscribed_at IS NULL LIMIT $2 + 1
-) AS mine
-"""
+    def step(self) -> Step:
+        """What the walk is to bring next."""
+        asked = self.asked
+        return Step(
+            asked.feed, asked.folder, asked.tag, asked.q, self.unread, self.span, *self.after
+        )
+
+    @property
+    def wanted(self) -> int:
+        """How many items to let through: half more than there is room for, since some tell what another tells."""
+        return (self.most - len(self.rows)) * 3 // 2 + 1
+
+    def take(self, walked: Sequence[Any], passed: Sequence[Told]) -> None:
+        """Keep the stories of what passed of what was walked over, and see whether the list is full or at its end."""
+        # What passed was as much as was asked for: what was walked over behind it nobody looked at.
+        stopped = len(passed) >= self.wanted
+        self.rows += news_folding.stories(passed, unread=self.unread, is_of_list=self.is_of_list)
+        self.seen += len(walked)
+        self.is_over = len(self.rows) >= self.most or (len(walked) < self.span and not stopped)
+        if stopped:
+            self.after = (passed[-1][0]["published_at"], passed[-1][0]["item_id"])
+        elif walked:
+            self.after = (walked[-1]["published_at"], walked[-1]["id"])
+        if not self.is_over and self.seen >= PATIENCE:
+            self.is_over = self.was_long = True
+        if not stopped:
+            self.span = min(self.span * GROWTH, WIDEST)
+
+    def is_of_list(self, item: Any) -> bool:
+        """Whether an item is of the feeds of this list."""
+        feed, folder = self.asked.feed, self.asked.folder
+        return feed in (None, item["feed_id"]) and folder in (None, item["folder"])
 
 
-async def of_page(
-    services: Services,
-    who: Reader | None,
-    asked: NewsQuery,
-    sieve: Sieve,
-    after: tuple[datetime | None, int],
-) -> list[Any]:
-    """The rows of one page and one more, by the way that suits the number of feeds."""
-    is_member = who is not None and who.is_member
-    many = (
-        is_wide(asked)
-        and is_member
-        and await services.db.fetchval(MANY, who.id if who else 0, LATERAL_UP_TO)
-    )
-    return await rows(services, who, [asked], sieve, ACROSS if many else EACH, asked.q, after)
+async def of_page(services: Services, who: Reader | None, asked: NewsQuery, after: Place) -> Rows:
+    """The rows of one page and one more, newest first."""
+    found = begun(who, asked, asked.limit + 1, after)
+    await fill(services, who, [found])
+    return found
 
 
 async def of_lists(
-    services: Services, who: Reader | None, asked: Sequence[NewsQuery], sieve: Sieve, feeds: int
+    services: Services, who: Reader | None, asked: Sequence[NewsQuery]
 ) -> list[list[Any]]:
-    """The rows of several lists of a reader who has so many feeds: at most one statement a way."""
-    found: list[list[Any]] = [[] for _ in asked]
-    wide = [n for n, query in enumerate(asked) if is_wide(query) and feeds > LATERAL_UP_TO]
-    narrow = [n for n in range(len(asked)) if n not in wide]
-    for places, statement in ((wide, ACROSS), (narrow, EACH)):
-        if places:
-            for row in await rows(services, who, [asked[n] for n in places], sieve, statement):
-                found[places[row["n"] - 1]].append(row)
-    return [list_rows[: query.limit] for list_rows, query in zip(found, asked, strict=True)]
+    """The rows of several lists together."""
+    lists = [begun(who, query, query.limit, (None, 0)) for query in asked]
+    await fill(services, who, lists)
+    return [one.rows[: one.most] for one in lists]
 
 
-def is_wide(asked: NewsQuery) -> bool:
-    """Whether a list is of all the reader's feeds."""
-    return asked.feed is None and asked.folder is None
-
-
-async def rows(
-    services: Services,
-    who: Reader | None,
-    asked: Sequence[NewsQuery],
-    sieve: Sieve,
-    statement: str,
-    words: str | None = None,
-    after: tuple[datetime | None, int] = (None, 0),
-) -> list[Any]:
-    """The rows of some lists, each with the number `n` of its list."""
-    return await services.db.fetch(
-        statement,
-        who.id if who else 0,
-        who is not None and who.is_member,
-        sieve.mute,
-        sieve.only,
-        sieve.tags,
-        {str(feed_id): found for feed_id, found in sieve.by_feed.items()} or None,
-        words,
-        *after,
-        [query.feed for query in asked],
-        [query.folder for query in asked],
-        [query.tag for query in asked],
-        [hides_read(who) if query.unread is None else query.unread for query in asked],
-        [query.limit + 1 for query in asked],
+def begun(who: Reader | None, asked: NewsQuery, most: int, after: Place) -> Rows:
+    """A list before its first step."""
+    unread = hides_read(who) if asked.unread is None else asked.unread
+    share = (
+        FIRST_SHARE
+        * (UNREAD_TIMES if unread else 1)
+        * (NARROW_TIMES if asked.tag or asked.q else 1)
     )
+    return Rows(asked, unread, most, after, span=int(most * share) + 1)
 
 
 def hides_read(who: Reader | None) -> bool:
     """Whether the reader's preferences leave read news out."""
     return bool(who and who.preferences.get("news", {}).get("hide_read"))
+
+
+async def fill(services: Services, who: Reader | None, lists: Sequence[Rows]) -> None:
+    """Walk and sift until each list is full or at its end; two statements a round, and seldom a second round."""
+    while under_way := [one for one in lists if not one.is_over]:
+        rare = under_way[0].is_rare
+        group = [one for one in under_way if one.is_rare == rare]
+        walked, sieve = await news_walks.next_items(
+            services, who, [one.step() for one in group], rare=rare
+        )
+        passed = await passing(services, who, group, walked, sieve)
+        for one, seen, found in zip(group, walked, passed, strict=True):
+            one.take(seen, found)
+            if one.asked.tag in sieve.tags:
+                # A muted tag leaves nothing of itself; nobody needs to look further.
+                one.rows, one.is_over = [], True
+
+
+# What an item must be to be shown. $2 muted words, $3 only words, $4 muted tags, $5 muted words by feed.
+PASSES = """
+    (asked.tag IS NULL OR EXISTS (
+        SELECT FROM tags WHERE tags.slug = asked.tag AND (EXISTS (
+            SELECT FROM item_tags it WHERE it.item_id = i.id AND it.tag_id = tags.id
+        ) OR EXISTS (
+            SELECT FROM tag_verdicts v WHERE v.user_id = $1 AND v.item_id = i.id AND v.tag_id = tags.id AND v.verdict = 'missing'
+        )) AND NOT EXISTS (
+            SELECT FROM tag_verdicts v WHERE v.user_id = $1 AND v.item_id = i.id AND v.tag_id = tags.id AND v.verdict = 'wrong')))
+    AND (asked.words IS NULL OR i.search @@ websearch_to_tsquery('english', asked.words))
+    AND (cardinality($4::text[]) = 0 OR NOT EXISTS (
+        SELECT FROM item_tags it
+        WHERE it.item_id = i.id AND it.tag_id = ANY(ARRAY(SELECT id FROM tags WHERE slug = ANY($4))) AND NOT EXISTS (
+            SELECT FROM tag_verdicts v
+            WHERE v.user_id = $1 AND v.item_id = i.id AND v.tag_id = it.tag_id AND v.verdict = 'wrong')))
+    AND ($3::text IS NULL OR i.words ~ $3)
+    AND ($2::text IS NULL OR i.words !~ $2)
+    AND ($5::jsonb IS NULL OR NOT $5 ? i.feed_id::text OR i.words !~ ($5 ->> i.feed_id::text))
+"""
+# Whether an item tells what this reader read in another listed feed. Only the plain cases, to look at fewer: where they
+# took something out of the story the folding says so.
+IS_KNOWN = """
+EXISTS (
+    SELECT FROM feed_items k JOIN feeds ON feeds.id = k.feed_id JOIN item_states known ON known.user_id = $1 AND known.item_id = k.id
+    WHERE k.story_id = i.story_id AND known.read_at IS NOT NULL AND feeds.visibility = 'listed'
+        AND NOT EXISTS (SELECT FROM story_splits apart WHERE apart.user_id = $1 AND apart.story_id = i.story_id))
+"""
+# $1 reader; $6 lists, $7 items, $8 up to when their feeds are read; $9 tags, $10 words, $11 hide read and $12 how many
+# rows, one a list; $13 whether the defaults are the reader's. The items come in the order of their lists, and a list
+# stops when it has enough. With each comes what tells its story and may be seen by the reader, whether it passes or not.
+SIFT = f"""
+WITH candidates AS MATERIALIZED (
+    SELECT n, id, read_before, place
+    FROM unnest($6::int[], $7::bigint[], $8::timestamptz[]) WITH ORDINALITY AS item (n, id, read_before, place)
+), asked AS (
+    SELECT n::int, tag, words, unread, most
+    FROM unnest($9::text[], $10::text[], $11::boolean[], $12::int[]) WITH ORDINALITY AS list (tag, words, unread, most, n)
+    -- All of them: as in a walk, so that the plan is kept.
+    LIMIT cardinality($12::int[])
+), picked AS MATERIALIZED (
+    SELECT asked.n, item.* FROM asked CROSS JOIN LATERAL (
+        SELECT c.place, c.id, i.story_id
+        FROM (
+            -- The marks first: words cost ten times as much to look at, and only until the list has enough.
+            SELECT c.place, c.id, c.read_before, st.unread_at IS NOT NULL AS is_lifted
+            FROM candidates c LEFT JOIN item_states st ON st.user_id = $1 AND st.item_id = c.id
+            WHERE c.n = asked.n AND st.hidden_at IS NULL AND (NOT asked.unread OR st.read_at IS NULL)
+            ORDER BY c.place OFFSET 0
+        ) AS c JOIN feed_items i ON i.id = c.id
+        WHERE (NOT asked.unread OR c.is_lifted OR c.read_before IS NULL OR i.fetched_at > c.read_before) AND {PASSES}
+            AND NOT (asked.unread AND {IS_KNOWN})
+        ORDER BY c.place LIMIT asked.most
+    ) AS item
+), told AS MATERIALIZED (
+    SELECT p.n, p.place, p.id AS picked_id, i.id FROM picked p JOIN feed_items i ON i.story_id = p.story_id
+    UNION ALL
+    SELECT p.n, p.place, p.id, p.id FROM picked p WHERE p.story_id IS NULL
+), {tag_verdicts.TAGGED}
+SELECT t.n, t.place, {news_folding.TOLD},
+       -- What was let through is not read word by word again.
+       CASE WHEN (t.n, t.id) IN (SELECT n, id FROM picked) THEN true WHEN {news_folding.IS_MINE} THEN {PASSES} ELSE false END AS passes
+FROM told t JOIN asked ON asked.n = t.n JOIN feed_items i ON i.id = t.id {news_folding.JOINED}
+ORDER BY t.n, t.place, t.id <> t.picked_id
+"""  # noqa: S608 - joined from the literals above
+
+
+async def passing(
+    services: Services,
+    who: Reader | None,
+    lists: Sequence[Rows],
+    walked: Sequence[Sequence[Any]],
+    sieve: Sieve,
+) -> list[list[Told]]:
+    """Those of the walked items that may be shown, list by list; each with what tells its story, itself first."""
+    items = [(n, row["id"], row["read_before"]) for n, rows in enumerate(walked, 1) for row in rows]
+    found: list[dict[int, Told]] = [{} for _ in lists]
+    if not items:
+        return [[] for _ in lists]
+    reader, has_defaults = feeds.asker(who)
+    for row in await services.db.fetch(
+        SIFT,
+        reader,
+        sieve.mute,
+        sieve.only,
+        sieve.tags,
+        {str(feed_id): words for feed_id, words in sieve.by_feed.items()} or None,
+        *([item[column] for item in items] for column in range(3)),
+        [one.asked.tag for one in lists],
+        [one.asked.q for one in lists],
+        [one.unread for one in lists],
+        [one.wanted for one in lists],
+        has_defaults,
+    ):
+        found[row["n"] - 1].setdefault(row["place"], []).append(row)
+    return [list(by_place.values()) for by_place in found]

@@ -7,7 +7,14 @@ from urllib.parse import quote
 
 import msgspec
 
-from app.domain.homepage import feed_errors, news, news_filters, news_rows
+from app.domain.homepage import (
+    feed_errors,
+    feeds,
+    news,
+    news_rows,
+    subscriptions,
+    tagging,
+)
 from app.domain.homepage.news import Story
 from app.domain.homepage.news_rows import NewsQuery
 from app.domain.homepage.widget_types import NewsSettings
@@ -39,26 +46,36 @@ UNCHOSEN = NewsWidget(
 )
 
 # The health of each of the reader's feeds; every widget of a page takes its share of these rows.
-HEALTH = """
+HEALTH = f"""
 SELECT f.id, coalesce(s.title, f.title) AS title, s.folder, f.last_ok_at, f.next_fetch_at, f.failures, f.error_code
-FROM feeds f
-LEFT JOIN feed_subscriptions s ON s.feed_id = f.id AND s.user_id = $1
-WHERE s.unsubscribed_at IS NULL
-    AND (s.user_id IS NOT NULL OR (NOT $2 AND f.default_on AND f.visibility = 'listed'))
-"""
+FROM ({subscriptions.READING}) AS s JOIN feeds f ON f.id = s.feed_id
+"""  # noqa: S608 - joined from the literals above
 
 
 async def filled(services: Services, who: Reader | None, wishes: Sequence[Any]) -> list[NewsWidget]:
     """What the news and feed widgets of one page show, with few statements for all of them together."""
     asked = [query_of(wish) for wish in wishes]
-    feeds = await services.db.fetch(HEALTH, who.id if who else 0, who is not None and who.is_member)
-    sieve = news_filters.sieve_of((await news_filters.mine(services, who)).items)
+    health = await services.db.fetch(HEALTH, *feeds.asker(who))
     chosen = [query for query in asked if query is not None]
-    lists = iter(await news_rows.of_lists(services, who, chosen, sieve, len(feeds)))
-    return [
-        shown(services, wish, query, next(lists), feeds) if query is not None else UNCHOSEN
+    lists = iter(await news_rows.of_lists(services, who, chosen))
+    found = [
+        shown(services, wish, query, next(lists), health) if query is not None else UNCHOSEN
         for wish, query in zip(wishes, asked, strict=True)
     ]
+    papers = [
+        one for wish, one in zip(wishes, found, strict=True) if isinstance(wish, NewsSettings)
+    ]
+    return with_pause(found, papers[:1], await tagging.paused(services) if papers else "")
+
+
+def with_pause(
+    found: list[NewsWidget], papers: list[NewsWidget], sentence: str
+) -> list[NewsWidget]:
+    """The widgets of a page, where one of all news says, once and while nothing worse is to say, that AI is paused."""
+    for paper in papers:
+        if sentence and paper.state == "fresh":
+            paper.state, paper.sentence = "paused", sentence
+    return found
 
 
 def query_of(wish: Any) -> NewsQuery | None:
@@ -71,14 +88,14 @@ def query_of(wish: Any) -> NewsQuery | None:
 
 
 def shown(
-    services: Services, wish: Any, asked: NewsQuery, rows: list[Any], feeds: list[Any]
+    services: Services, wish: Any, asked: NewsQuery, rows: list[Any], health: list[Any]
 ) -> NewsWidget:
     """One widget: its stories, with the health of the feeds they come from."""
     container = "news_feed" if isinstance(wish, NewsSettings) else "rss_feed"
     items = [news.story(services, row, container, place) for place, row in enumerate(rows)]
     own = [
         feed
-        for feed in feeds
+        for feed in health
         if asked.feed in (None, feed["id"]) and asked.folder in (None, feed["folder"])
     ]
     state, sentence = standing(bool(items), own, datetime.now(UTC))
@@ -86,7 +103,7 @@ def shown(
         items,
         state,
         max((feed["last_ok_at"] for feed in own if feed["last_ok_at"]), default=None),
-        wish.look if isinstance(wish, NewsSettings) else "list",
+        wish.look,
         sentence,
         min((feed["next_fetch_at"] for feed in own if feed["next_fetch_at"]), default=None)
         if sentence
@@ -105,14 +122,14 @@ def more_of(asked: NewsQuery) -> str:
     return f"/news?tag={asked.tag}" if asked.tag else "/news"
 
 
-def standing(has_items: bool, feeds: Sequence[Any], now: datetime) -> tuple[str, str]:
+def standing(has_items: bool, health: Sequence[Any], now: datetime) -> tuple[str, str]:
     """The state of a news widget and its one sentence."""
-    if not feeds:
+    if not health:
         return "empty", "No feeds yet. Find some that you like."
-    if all(feed["failures"] for feed in feeds):
-        reason = feed_errors.sentence(str(feeds[0]["error_code"]))
+    if all(feed["failures"] for feed in health):
+        reason = feed_errors.sentence(str(health[0]["error_code"]))
         return ("failing" if has_items else "waiting"), reason
-    last_ok = max((feed["last_ok_at"] for feed in feeds if feed["last_ok_at"]), default=None)
+    last_ok = max((feed["last_ok_at"] for feed in health if feed["last_ok_at"]), default=None)
     if last_ok is None:
         return "waiting", "First look under way"
     if not has_items:

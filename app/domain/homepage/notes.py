@@ -1,6 +1,5 @@
 """Notes: a text of one's own in Markdown, without HTML, cleaned when it is shown."""
 
-import functools
 from collections.abc import Sequence
 
 import msgspec
@@ -46,7 +45,7 @@ async def filled(
     ]
 
 
-@functools.lru_cache(maxsize=512)
+# Nothing is kept here: the piece that shows it is, and goes when its person is erased.
 def html_of(text: str) -> str:
     """Markdown as cleaned HTML; links say that they are not ours (chapter 10 rule 50)."""
     html = MarkdownIt("commonmark", {"html": False}).render(text)

@@ -171,8 +171,8 @@ def as_line(outline: Outline, url: str | None, added: feed_additions.Added | Non
         return Line(title, "", folder_of(outline), "failed", reason)
     address = shown(url, private=looks_private(url))
     line = Line(outline.title or address, address, folder_of(outline), "known")
-    if not added.offered:
-        line.outcome, line.sentence = "failed", feed_errors.sentence("not_offered")
+    if added.code is not None:
+        line.outcome, line.sentence = "failed", feed_errors.sentence(added.code)
         return line
     line.feed_id = added.feed_id
     line.outcome = "added" if added.new else "known"

@@ -5,18 +5,10 @@ from datetime import datetime
 
 import msgspec
 
-from app.domain.homepage import pages
-from app.domain.homepage.page_rows import (
-    HOME,
-    TEMPLATE,
-    Item,
-    Row,
-    closed_up,
-    merged,
-    stored,
-    template_of,
-)
+from app.domain.homepage import pages, template_choice, template_locks, widget_offers
+from app.domain.homepage.page_rows import HOME, TEMPLATE, Base, Item, Row, closed_up
 from app.domain.homepage.pages import PageView
+from app.domain.homepage.template_merging import merged, stored
 from app.domain.homepage.versions import bump
 from app.domain.homepage.widget_types import BY_KIND
 from app.domain.platform.readers import Reader
@@ -29,20 +21,41 @@ KEPT_STEPS = 50
 
 
 class Locked(msgspec.Struct, frozen=True):
-    """A page under the caller's lock, with its rows by key."""
+    """A page under the caller's lock: what it starts from, its rows by key, and the types that its person has not."""
 
     id: int
+    slug: str
     version: int
+    base: Base
     rows: list[Row]
+    hidden: frozenset[str]
 
-    def taken(self, slug: str) -> set[str]:
+    @property
+    def items(self) -> list[Item]:
+        """The widgets that stand on it."""
+        return merged(self.base, self.rows, self.hidden)
+
+    def taken(self) -> set[str]:
         """The keys that no new widget may have, those of widgets that were taken away included."""
-        return {row.key for row in self.rows} | {item.key for item in template_of(slug)}
+        rows = {row.key for row in self.rows}
+        return rows | {
+            item.key for item in (*self.base.items, *(TEMPLATE if self.slug == HOME else ()))
+        }
+
+
+class Outdated(Conflict):
+    """The page was changed since the caller saw it; `page` is how it stands now."""
+
+    code = "page_changed"
+
+    def __init__(self, page: PageView) -> None:
+        super().__init__("This page was changed meanwhile. Please look at it again.")
+        self.page = page
 
 
 # The front page gets its row with the first change; the empty update takes the lock of one that is there.
 LOCK_HOME = """
-INSERT INTO pages (user_id, slug, name) VALUES ($1, $2, 'Home')
+INSERT INTO pages (user_id, slug, name, template_id, template_version) VALUES ($1, 'home', 'Home', nullif($2, 0), $3)
 ON CONFLICT (user_id, slug) DO UPDATE SET sort = pages.sort RETURNING id, version
 """
 LOCK_TAB = """
@@ -55,17 +68,25 @@ SELECT jsonb_agg(to_jsonb(own) - 'page_id' ORDER BY own.key) FROM page_widgets o
 
 async def locked(tx: Services, who: Reader, slug: str) -> Locked:
     """The page, locked until the transaction ends. Raises NotFound."""
-    page = await tx.db.fetchrow(LOCK_HOME if slug == HOME else LOCK_TAB, who.id, slug)
+    base = template_choice.base_of(tx, who, slug)
+    if slug == HOME:
+        page = await tx.db.fetchrow(LOCK_HOME, who.id, base.id, base.version)
+    else:
+        page = await tx.db.fetchrow(LOCK_TAB, who.id, slug)
     if page is None:
         raise NotFound("You have no page of that name.")
     rows = msgspec.convert(await tx.db.fetchval(ROWS, page["id"]) or [], list[Row])
-    return Locked(page["id"], page["version"], rows)
+    hidden = widget_offers.hidden(tx, who)
+    return Locked(page["id"], slug, page["version"], base, rows, hidden)
 
 
 async def change(services: Services, who: Reader, slug: str, op: str, edit: Edit) -> PageView:
-    """Change a page by `edit`, which gets its widgets and answers what they become. What changes nothing is no change."""
+    """Change a page by `edit`, which gets its widgets and answers what they become. What changes nothing is no change.
+
+    Raises NotFound, and Conflict for what a lock forbids.
+    """
     async with services.tx() as tx:
-        await make(tx, who, slug, await locked(tx, who, slug), op, edit)
+        await make(tx, who, await locked(tx, who, slug), op, edit)
         return await pages.shown(tx, who, slug)
 
 
@@ -81,14 +102,29 @@ INSERT INTO page_changes (page_id, version, op, before, after) VALUES ($1, $2, $
 """
 
 
-async def make(tx: Services, who: Reader, slug: str, page: Locked, op: str, edit: Edit) -> None:
-    """Make one change of a locked page and note it."""
-    after = stored(slug, closed_up(edit(merged(slug, page.rows))), page.rows)
+async def make(tx: Services, who: Reader, page: Locked, op: str, edit: Edit) -> None:
+    """Make one change of a locked page and note it. Raises Conflict for what a lock forbids."""
+    before = page.items
+    asked = edit(before)
+    template_locks.refuse(before, asked)
+    acted = op.partition(":")[2]
+    after = stored(page.base, before, closed_up(asked), page.rows, page.hidden, acted)
     if after == page.rows:
         return
     version = await write(tx, who, page.id, after)
+    if not page.rows:
+        await follow(tx, page)
     noted = msgspec.to_builtins([page.rows, after])
     await tx.db.execute(NOTE, page.id, version, op, *noted, KEPT_STEPS)
+
+
+# What a template's later versions change is told to whoever has changes of their own; this is where telling begins.
+FOLLOW = "UPDATE pages SET template_id = nullif($2, 0), template_version = $3 WHERE id = $1"
+
+
+async def follow(tx: Services, page: Locked) -> None:
+    """Note that the person knows the template as it is now."""
+    await tx.db.execute(FOLLOW, page.id, page.base.id, page.base.version)
 
 
 WRITE = """
@@ -126,9 +162,10 @@ WHERE page_id = $1 AND undone_at IS NULL AND made_at > now() - interval '30 days
 """
 
 
-async def undo(services: Services, who: Reader, slug: str) -> PageView:
-    """Take back the last change. Raises Conflict when there is none, NotFound."""
-    return await step(services, who, slug, LAST_DONE, undone=True)
+async def undo(services: Services, who: Reader, slug: str, version: int | None = None) -> PageView:
+    """Take back the last change, on its `version` where one is given. Raises Conflict when there is none, Outdated,
+    NotFound."""
+    return await step(services, who, slug, LAST_DONE, version, undone=True)
 
 
 FIRST_UNDONE = """
@@ -137,9 +174,10 @@ WHERE page_id = $1 AND undone_at IS NOT NULL AND made_at > now() - interval '30 
 """
 
 
-async def redo(services: Services, who: Reader, slug: str) -> PageView:
-    """Make the change again that was taken back last. Raises Conflict when there is none, NotFound."""
-    return await step(services, who, slug, FIRST_UNDONE, undone=False)
+async def redo(services: Services, who: Reader, slug: str, version: int | None = None) -> PageView:
+    """Make the change again that was taken back last, on its `version` where one is given. Raises Conflict when there
+    is none, Outdated, NotFound."""
+    return await step(services, who, slug, FIRST_UNDONE, version, undone=False)
 
 
 MARK = """
@@ -147,16 +185,28 @@ UPDATE page_changes SET undone_at = CASE WHEN $2 THEN now() END WHERE id = $1
 """
 
 
-async def step(services: Services, who: Reader, slug: str, query: str, *, undone: bool) -> PageView:
-    """Go one step through the history, back or forth."""
+async def step(
+    services: Services, who: Reader, slug: str, query: str, version: int | None, *, undone: bool
+) -> PageView:
+    """Go one step through the history, back or forth; over those that a lock now forbids, with a sentence."""
+    said = ""
     async with services.tx() as tx:
         page = await locked(tx, who, slug)
-        found = await tx.db.fetchrow(query, page.id)
-        if found is None:
+        if version is not None and version != page.version:
+            raise Outdated(await pages.shown(tx, who, slug))
+        while (found := await tx.db.fetchrow(query, page.id)) is not None:
+            rows = msgspec.convert(found["rows"], list[Row])
+            await write(tx, who, page.id, rows)
+            await tx.db.execute(MARK, found["id"], undone)
+            barred = template_locks.barred(page.base, page.rows, rows)
+            if barred is None:
+                break
+            said = template_locks.skipped(barred)
+            page = msgspec.structs.replace(page, rows=rows)
+        if found is None and not said:
             raise nothing_left(undone)
-        await write(tx, who, page.id, msgspec.convert(found["rows"], list[Row]))
-        await tx.db.execute(MARK, found["id"], undone)
-        return await pages.shown(tx, who, slug)
+        view = await pages.shown(tx, who, slug)
+        return msgspec.structs.replace(view, said=said)
 
 
 def nothing_left(undone: bool) -> Conflict:
@@ -171,7 +221,8 @@ async def reset(services: Services, who: Reader, slug: str) -> PageView:
     if slug != HOME:
         await pages.shown(services, who, slug)
         raise Conflict("Only Home can be set back: this page is all your own.", code="no_template")
-    return await change(services, who, slug, "reset", lambda _: TEMPLATE)
+    base, hidden = template_choice.base_of(services, who, slug), widget_offers.hidden(services, who)
+    return await change(services, who, slug, "reset", lambda _: merged(base, (), hidden))
 
 
 class Reach(msgspec.Struct, frozen=True):

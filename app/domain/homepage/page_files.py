@@ -6,11 +6,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from app.domain.homepage import page_changes, pages
+from app.domain.homepage import page_changes, pages, widget_offers
 from app.domain.homepage.page_rows import Item
-from app.domain.homepage.page_widgets import MEMBER_CEILING, Arranged, refuse_overhang, sparing
+from app.domain.homepage.page_widgets import Arranged
 from app.domain.homepage.pages import NAME_CEILING, PageView
 from app.domain.homepage.placement import Box
+from app.domain.homepage.widget_edits import MEMBER_CEILING, refuse_overhang, sparing
 from app.domain.homepage.widget_types import by_name
 from app.domain.platform.readers import Reader
 from app.errors import Invalid
@@ -74,6 +75,8 @@ def read(document: bytes) -> PageFile:
 async def bring_in(services: Services, who: Reader, document: bytes) -> PageView:
     """Make a tab from a page file. Raises Invalid, and Conflict when there are ten tabs already."""
     file = read(document)
+    for widget in file.widgets:
+        widget_offers.named(services, who, widget.type)
 
     def filled(_: list[Item]) -> Sequence[Item]:
         return [own(widget) for widget in file.widgets]
@@ -81,7 +84,7 @@ async def bring_in(services: Services, who: Reader, document: bytes) -> PageView
     async with services.tx() as tx:
         slug = (await pages.add(tx, who, file.name)).slug
         page = await page_changes.locked(tx, who, slug)
-        await page_changes.make(tx, who, slug, page, "import", filled)
+        await page_changes.make(tx, who, page, "import", filled)
         return await pages.shown(tx, who, slug)
 
 

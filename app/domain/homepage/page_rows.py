@@ -1,7 +1,7 @@
 """Rows of a page: what is stored of it, and the widgets that template and rows make together (chapter 20 §2)."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Literal
 
 import msgspec
 
@@ -30,6 +30,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     removed: bool = False
 
 
+# What a person may do with a template's widget (rule 4).
+Lock = Literal["locked", "pinned", "free"]
+
+
 class Item(msgspec.Struct, frozen=True, kw_only=True):
     """One widget as it stands on a page. Without any phone_order the phone follows the desktop."""
 
@@ -45,11 +49,25 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     phone_order: int | None = None
     phone_w: int = 2
     phone_hidden: bool = False
+    lock: Lock = "free"
 
     @property
     def box(self) -> Box:
-        """Where it stands on the desktop."""
-        return Box(self.key, self.x, self.y, self.w, self.h)
+        """Where it stands on the desktop; the operator's locked ones give way to nobody."""
+        return Box(self.key, self.x, self.y, self.w, self.h, self.lock == "locked")
+
+
+class Base(msgspec.Struct, frozen=True, kw_only=True):
+    """What a page starts from: one version of a template (id 0: the built-in page, or nothing for a tab).
+
+    `past` has, by key, widgets that templates had once: what a person had changed of them became theirs.
+    """
+
+    id: int = 0
+    version: int = 0
+    name: str = ""
+    items: tuple[Item, ...] = ()
+    past: dict[str, Item] = {}
 
 
 def template_item(name: str, x: int, y: int) -> Item:
@@ -63,34 +81,16 @@ TEMPLATE: tuple[Item, ...] = (
     template_item("search_bar", 0, 0),
     template_item("news_feed", 0, 2),
     template_item("weather", 8, 2),
+    template_item("stocks", 8, 5),
     template_item("quick_links", 0, 8),
 )
 
 
-def template_of(slug: str) -> tuple[Item, ...]:
-    """What a page starts from: the front page from the built-in one, a tab from nothing."""
-    return TEMPLATE if slug == HOME else ()
+BUILT_IN = Base(items=TEMPLATE, past={item.key: item for item in TEMPLATE})
+NOTHING = Base()
 
-
-CHANGEABLE = ("title", "settings", "x", "y", "w", "h", "phone_order", "phone_w", "phone_hidden")
-
-
-def merged(slug: str, rows: Iterable[Row]) -> list[Item]:
-    """The widgets of a page, closed up. One of a type that the site does not have takes no room."""
-    by_key = {row.key: row for row in rows}
-    items = [with_difference(item, by_key.pop(item.key, None)) for item in template_of(slug)]
-    own = [own_item(row) for row in by_key.values() if row.origin == "own" and row.type in BY_NAME]
-    return closed_up([*(item for item in items if item), *own])
-
-
-def with_difference(item: Item, row: Row | None) -> Item | None:
-    """A template's widget as one person has it; None when they took it away."""
-    if row is None:
-        return item
-    if row.removed:
-        return None
-    changes = {name: getattr(row, name) for name in CHANGEABLE}
-    return msgspec.structs.replace(item, **{k: v for k, v in changes.items() if v is not None})
+PLACES = ("x", "y", "w", "h")
+CHANGEABLE = ("title", "settings", *PLACES, "phone_order", "phone_w", "phone_hidden")
 
 
 def own_item(row: Row) -> Item:
@@ -112,9 +112,9 @@ def own_item(row: Row) -> Item:
     )
 
 
-def closed_up(items: Sequence[Item]) -> list[Item]:
-    """The same widgets without gaps between them, in the order of the page."""
-    return at_boxes(items, placement.compacted(item.box for item in items))
+def closed_up(items: Sequence[Item], first: Collection[str] = ()) -> list[Item]:
+    """The same widgets without gaps between them, in the order of the page; `first` go before others of their row."""
+    return at_boxes(items, placement.compacted((item.box for item in items), first))
 
 
 def at_boxes(items: Iterable[Item], boxes: Iterable[Box]) -> list[Item]:
@@ -128,30 +128,6 @@ def at_box(item: Item, box: Box) -> Item:
     if item.box == box:
         return item
     return msgspec.structs.replace(item, x=box.x, y=box.y, w=box.w, h=box.h)
-
-
-def stored(slug: str, items: Iterable[Item], before: Iterable[Row]) -> list[Row]:
-    """The rows that say this page, by key. Rows of types that the site does not have now are kept as they were."""
-    by_key = {item.key: item for item in items}
-    differences = [difference(item, by_key.pop(item.key, None)) for item in template_of(slug)]
-    own = [own_row(item) for item in by_key.values()]
-    resting = [row for row in before if row.origin == "own" and row.type not in BY_NAME]
-    rows = [*(row for row in differences if row), *own, *resting]
-    return sorted(rows, key=lambda row: row.key)
-
-
-def difference(origin: Item, item: Item | None) -> Row | None:
-    """The row of a template's widget; None when it is as the template says."""
-    if item is None:
-        return Row(key=origin.key, origin="template", removed=True)
-    changes = {
-        name: getattr(item, name)
-        for name in CHANGEABLE
-        if getattr(item, name) != getattr(origin, name)
-    }
-    if changes.keys() & {"x", "y", "w", "h"}:
-        changes |= {"x": item.x, "y": item.y, "w": item.w, "h": item.h}
-    return Row(key=item.key, origin="template", **changes) if changes else None
 
 
 def own_row(item: Item) -> Row:

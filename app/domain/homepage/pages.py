@@ -1,6 +1,5 @@
 """Pages of widgets: what one person sees on the front page and on each of their tabs (chapter 20 rules 1 to 8)."""
 
-import functools
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -8,8 +7,10 @@ from typing import Any
 
 import msgspec
 
-from app.domain.homepage import placement
-from app.domain.homepage.page_rows import HOME, TEMPLATE, Item, Row, merged
+from app.domain.homepage import placement, template_choice, widget_offers
+from app.domain.homepage.page_rows import HOME, Base, Item, Lock, Row
+from app.domain.homepage.phone_orders import phone_order
+from app.domain.homepage.template_merging import merged
 from app.domain.homepage.versions import bump
 from app.domain.homepage.widget_types import BY_NAME
 from app.domain.platform.readers import Reader
@@ -40,6 +41,7 @@ class Widget(msgspec.Struct, frozen=True, kw_only=True):
     phone_w: int
     phone_hidden: bool
     classes: str
+    lock: Lock = "free"
 
 
 class Tab(msgspec.Struct, frozen=True):
@@ -50,7 +52,11 @@ class Tab(msgspec.Struct, frozen=True):
 
 
 class PageView(msgspec.Struct, frozen=True, kw_only=True):
-    """One page: its widgets in reading order. `is_touched` says whether it differs from the template."""
+    """One page: its widgets in reading order. `is_touched` says whether it differs from the template.
+
+    `template` is the template it starts from, as id and version (0: the built-in page), `known` the one that its person
+    was told of last; `said` a sentence about what was just done.
+    """
 
     slug: str
     name: str
@@ -58,10 +64,13 @@ class PageView(msgspec.Struct, frozen=True, kw_only=True):
     is_touched: bool
     tabs: tuple[Tab, ...]
     widgets: list[Widget]
+    template: tuple[int, int] = (0, 0)
+    known: tuple[int, int] = (0, 0)
+    said: str = ""
 
 
 SHOWN = """
-SELECT p.slug, p.name, p.version, CASE WHEN p.slug = $2 THEN (
+SELECT p.slug, p.name, p.version, coalesce(p.template_id, 0) AS template_id, p.template_version, CASE WHEN p.slug = $2 THEN (
     SELECT jsonb_agg(to_jsonb(own) - 'page_id') FROM page_widgets own WHERE own.page_id = p.id
 ) END AS rows
 FROM pages p WHERE p.user_id = $1 ORDER BY p.sort, p.id
@@ -71,31 +80,55 @@ FROM pages p WHERE p.user_id = $1 ORDER BY p.sort, p.id
 async def shown(services: Services, who: Reader | None, slug: str = HOME) -> PageView:
     """A person's page; the untouched front page for who has none. One query, none without a person. Raises NotFound."""
     found = await services.db.fetch(SHOWN, who.id, slug) if who else []
+    base = template_choice.base_of(services, who, slug)
+    hidden = widget_offers.hidden(services, who)
     names = {page["slug"]: page["name"] for page in found}
     tabs = tuple(Tab(slug, name) for slug, name in ({HOME: "Home"} | names).items())
     for page in found:
         if page["slug"] == slug:
-            rows = msgspec.convert(page["rows"] or [], list[Row])
-            widgets = drawn(merged(slug, rows)) if rows or slug != HOME else template_widgets()
-            return PageView(
-                slug=slug,
-                name=page["name"],
-                version=page["version"],
-                is_touched=bool(rows),
-                tabs=tabs,
-                widgets=widgets,
-            )
+            return kept(page, base, hidden, tabs)
     if slug != HOME:
         raise NotFound("You have no page of that name.")
     return PageView(
-        slug=HOME, name="Home", version=0, is_touched=False, tabs=tabs, widgets=template_widgets()
+        slug=HOME,
+        name="Home",
+        version=0,
+        is_touched=False,
+        tabs=tabs,
+        widgets=untouched(base, hidden),
+        template=(base.id, base.version),
+        known=(base.id, base.version),
     )
 
 
-@functools.cache
-def template_widgets() -> list[Widget]:
-    """The widgets of the page that nobody changed."""
-    return drawn(list(TEMPLATE))
+def kept(page: Any, base: Base, hidden: frozenset[str], tabs: tuple[Tab, ...]) -> PageView:
+    """A page that has a row, of which the widgets' rows are a part."""
+    rows = msgspec.convert(page["rows"] or [], list[Row])
+    return PageView(
+        slug=page["slug"],
+        name=page["name"],
+        version=page["version"],
+        is_touched=bool(rows),
+        tabs=tabs,
+        widgets=drawn(merged(base, rows, hidden)) if rows else untouched(base, hidden),
+        template=(base.id, base.version),
+        known=(page["template_id"], page["template_version"]),
+    )
+
+
+def untouched(base: Base, hidden: frozenset[str]) -> list[Widget]:
+    """The widgets of the page that nobody changed, but those of hidden types; drawn once for all who have it."""
+    key = (id(base), hidden)
+    if key not in _untouched:
+        if len(_untouched) > UNTOUCHED_KEPT:
+            _untouched.clear()
+        # The base is kept beside what was drawn of it, so that no other can get its id.
+        _untouched[key] = base, drawn(merged(base, (), hidden))
+    return _untouched[key][1]
+
+
+UNTOUCHED_KEPT = 200
+_untouched: dict[tuple[int, frozenset[str]], tuple[Base, list[Widget]]] = {}
 
 
 def drawn(items: Sequence[Item]) -> list[Widget]:
@@ -105,15 +138,9 @@ def drawn(items: Sequence[Item]) -> list[Widget]:
     return [widget_of(item, tablet[item.key], order[item.key]) for item in items]
 
 
-def phone_order(items: Sequence[Item]) -> list[str]:
-    """The keys in the phone's own order. What came later, or all while untouched, follows the desktop."""
-    last = len(items) + 1
-    return [item.key for item in sorted(items, key=lambda item: item.phone_order or last)]
-
-
 def widget_of(item: Item, tablet: placement.Box, order: int) -> Widget:
     """One widget with its classes: the CSP allows no inline style."""
-    _, tx, ty, tw, th = tablet
+    _, tx, ty, tw, th, _ = tablet
     places = f"x-{item.x} y-{item.y} w-{item.w} h-{item.h} tx-{tx} ty-{ty} tw-{tw} th-{th}"
     hidden = " phone-hidden" if item.phone_hidden else ""
     return Widget(
@@ -134,6 +161,7 @@ def widget_of(item: Item, tablet: placement.Box, order: int) -> Widget:
         phone_w=item.phone_w,
         phone_hidden=item.phone_hidden,
         classes=f"{places} po-{order} pw-{item.phone_w}{hidden}",
+        lock=item.lock,
     )
 
 
@@ -178,18 +206,24 @@ def free_slug(name: str, taken: set[str]) -> str:
     return slug if slug not in taken else next(found for found in numbered if found not in taken)
 
 
-# The front page has no row until something of it is kept.
-RENAME = """
-INSERT INTO pages (user_id, slug, name) VALUES ($1, $2, $3)
+# The front page has no row until something of it is kept; a tab that was removed meanwhile stays removed.
+RENAME_HOME = """
+INSERT INTO pages (user_id, slug, name, template_id, template_version) VALUES ($1, 'home', $2, nullif($3, 0), $4)
 ON CONFLICT (user_id, slug) DO UPDATE SET name = EXCLUDED.name, version = pages.version + 1
+"""
+RENAME = """
+UPDATE pages SET name = $3, version = version + 1 WHERE user_id = $1 AND slug = $2
 """
 
 
 async def rename(services: Services, who: Reader, slug: str, name: str) -> PageView:
     """Give a tab another name; its address stays. Raises NotFound."""
     async with services.tx() as tx:
-        await shown(tx, who, slug)
-        await tx.db.execute(RENAME, who.id, slug, name)
+        if slug == HOME:
+            base = template_choice.chosen(tx, who)
+            await tx.db.execute(RENAME_HOME, who.id, name, base.id, base.version)
+        else:
+            await tx.db.execute(RENAME, who.id, slug, name)
         await bump(tx, who.id, "page")
         return await shown(tx, who, slug)
 

@@ -6,7 +6,7 @@ from zoneinfo import available_timezones
 import msgspec
 from msgspec import Meta
 
-from app.domain.homepage import versions
+from app.domain.homepage import recent_searches, versions
 from app.domain.platform.readers import Reader
 from app.errors import Invalid
 from app.services import Services
@@ -25,7 +25,7 @@ class Theme(msgspec.Struct, forbid_unknown_fields=True):
 class News(msgspec.Struct, forbid_unknown_fields=True):
     """How news is listed."""
 
-    order: Literal["latest"] = "latest"
+    order: Literal["latest", "top"] = "latest"
     hide_read: bool = False
     topics: Annotated[list[Annotated[str, Meta(max_length=40)]], Meta(max_length=16)] = []
 
@@ -47,6 +47,7 @@ class Preferences(msgspec.Struct, forbid_unknown_fields=True):
     time_zone: Annotated[str, Meta(max_length=60)] | None = None
     news: News = msgspec.field(default_factory=News)
     search_engine: SearchEngine | None = None
+    keep_searches: bool = True
     live: bool = True
     onboarding: Annotated[list[Annotated[str, Meta(max_length=20)]], Meta(max_length=10)] = []
 
@@ -77,6 +78,8 @@ async def put(services: Services, who: Reader, new: Preferences) -> Preferences:
         raise Invalid(sentence, errors={"time_zone": sentence})
     async with services.tx() as tx:
         await tx.db.execute(PUT, who.id, SCHEMA_VERSION, msgspec.to_builtins(new))
+        if not new.keep_searches:
+            await recent_searches.forget(tx, who)
         await versions.bump(tx, who.id, "preferences")
     return new
 

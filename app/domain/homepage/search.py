@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from app.config import Settings
-from app.domain.homepage import stories
+from app.domain.homepage import news_index, recent_searches, stories
 from app.domain.homepage.news import Story
 from app.domain.homepage.widget_types import Plain
 from app.domain.platform.readers import Reader
@@ -34,6 +34,9 @@ class Results(msgspec.Struct):
     news: list[Story]
     next: str | None = None
     did_you_mean: str | None = None
+    recent: list[str] = []
+    # The engine that was set up does not answer: words are looked for as they are written.
+    quick: bool = False
 
 
 class Engine(msgspec.Struct):
@@ -61,16 +64,21 @@ async def results(services: Services, who: Reader | None, asked: SearchQuery) ->
     """What the reader may see with these words; five of each kind, or a page of one. Raises Invalid."""
     words = " ".join(asked.q.split())
     if not words:
-        return Results("", [])
+        return Results("", [], recent=await recent_searches.mine(services, who))
     if len(words) < 2:
         raise Invalid(
             "Please write at least 2 letters.", errors={"q": "Please write at least 2 letters."}
         )
     limit = asked.limit if asked.kind == "news" else TOP
+    # No connection waits for the engine.
+    numbers = await news_index.ids(services, words)
     async with services.held() as held:
-        page = await stories.found(held, who, words, asked.cursor, limit)
+        page = await stories.found(held, who, words, asked.cursor, limit, numbers)
         near = None if page.items else await nearer(held, words)
-    return Results(words, page.items, page.next, near)
+    if asked.cursor is None:
+        await recent_searches.keep(services, who, words)
+    quick = numbers is None and news_index.is_set_up(services)
+    return Results(words, page.items, page.next, near, quick=quick)
 
 
 async def nearer(services: Services, words: str) -> str | None:

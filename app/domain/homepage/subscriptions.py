@@ -6,15 +6,17 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from app.domain.homepage import feeds, versions
+from app.domain.homepage import feed_errors, feeds, versions
 from app.domain.homepage.feed_addresses import host
 from app.domain.homepage.feeds import Health
 from app.domain.platform import sign_ins
 from app.domain.platform.readers import Reader
-from app.errors import NotFound
+from app.errors import Conflict, NotFound
 from app.services import Services
 
 Quiet = Literal["no", "day", "monday", "week", "month"]
+
+CEILING = 2_500
 
 
 class Subscription(msgspec.Struct):
@@ -44,17 +46,23 @@ class Subscriptions(msgspec.Struct):
     next: str | None = None
 
 
-# Members have rows; a visitor has the defaults too, but for those that a row of theirs speaks of.
-READ_BY = """
-SELECT f.id, f.title, f.url, f.url_enc, f.site_url, f.visibility, t.slug AS tag, f.state, f.failures, f.failing_since,
-       f.error_code, f.last_ok_at, f.next_fetch_at, s.title AS own_title, s.folder, coalesce(s.pinned, false) AS pinned,
-       s.latest_n, s.muted_until, coalesce(s.origin, 'default') AS origin
-FROM feeds f
-LEFT JOIN tags t ON t.id = f.tag_id
-LEFT JOIN feed_subscriptions s ON s.feed_id = f.id AND s.user_id = $1
-WHERE s.unsubscribed_at IS NULL AND (f.owner_id IS NULL OR f.owner_id = $1)
-  AND (s.user_id IS NOT NULL OR ($2 AND f.default_on AND f.visibility = 'listed' AND f.state <> 'disabled'))
+# Whose feeds: what a person subscribes to, and for a visitor the defaults too, but for those that a row of theirs
+# speaks of. All lists of a reader's feeds are made of it. $1 reader, $2 whether the defaults are theirs without rows.
+READING = """
+SELECT s.feed_id, s.title, s.folder, s.pinned, s.latest_n, s.muted_until, s.origin
+FROM feed_subscriptions s JOIN feeds f ON f.id = s.feed_id
+WHERE s.user_id = $1 AND s.unsubscribed_at IS NULL AND (f.owner_id IS NULL OR f.owner_id = $1)
+UNION ALL
+SELECT f.id, NULL, NULL, false, NULL, NULL, 'default' FROM feeds f
+WHERE $2 AND f.default_on AND f.visibility = 'listed' AND f.state <> 'disabled'
+  AND NOT EXISTS (SELECT FROM feed_subscriptions s WHERE s.user_id = $1 AND s.feed_id = f.id)
 """
+READ_BY = f"""
+SELECT f.id, f.title, f.url, f.url_enc, f.site_url, f.visibility, t.slug AS tag, f.state, f.failures, f.failing_since,
+       f.error_code, f.last_ok_at, f.next_fetch_at, s.title AS own_title, s.folder, s.pinned, s.latest_n, s.muted_until,
+       s.origin
+FROM ({READING}) AS s JOIN feeds f ON f.id = s.feed_id LEFT JOIN tags t ON t.id = f.tag_id
+"""  # noqa: S608 - joined from the literals above
 READ = READ_BY + "ORDER BY s.folder NULLS FIRST, lower(coalesce(s.title, f.title)), f.id"
 
 
@@ -64,7 +72,7 @@ async def of(services: Services, who: Reader | None) -> Subscriptions:
     return Subscriptions([as_subscription(services, row) for row in rows], len(rows))
 
 
-ONE = READ_BY + "AND f.id = $3"
+ONE = READ_BY + "WHERE f.id = $3"
 
 
 async def one(services: Services, who: Reader | None, feed_id: int) -> Subscription:
@@ -96,6 +104,16 @@ def as_subscription(services: Services, row: Any) -> Subscription:
     )
 
 
+LOCK = "SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE"
+COUNT = "SELECT count(*) FROM feed_subscriptions WHERE user_id = $1 AND unsubscribed_at IS NULL"
+
+
+async def room(tx: Services, user_id: int) -> int:
+    """How many more feeds a person may read; nobody else adds any for them until the transaction ends."""
+    await tx.db.execute(LOCK, user_id)
+    return CEILING - int(await tx.db.fetchval(COUNT, user_id))
+
+
 # What a person may take up: what is listed, and what they had once (an undo brings it back).
 PUT = """
 INSERT INTO feed_subscriptions (user_id, feed_id, origin)
@@ -116,8 +134,13 @@ WHERE id = ANY($1) AND state NOT IN ('gone', 'disabled') AND failures = 0
 
 
 async def put(services: Services, who: Reader, feed_id: int) -> Subscription:
-    """Read a feed from now on; said twice it is the same wish. Raises NotFound."""
+    """Read a feed from now on; said twice it is the same wish. Raises NotFound, and Conflict over 2,500."""
     async with services.tx() as tx:
+        if (
+            await room(tx, who.id) <= 0
+            and await tx.db.fetchrow(ONE, *feeds.asker(who), feed_id) is None
+        ):
+            raise Conflict(feed_errors.sentence("too_many_feeds"), code="too_many_feeds")
         if await tx.db.fetchval(PUT, who.id, feed_id) is None:
             raise NotFound("There is no such feed.")
         await tx.db.execute(SOON, [feed_id])

@@ -82,6 +82,8 @@ class WeatherWidget(msgspec.Struct):
     alerts: list[Warned] = []
     shows_hours: bool = True
     shows_days: bool = True
+    # The site's own place is shown to those who have none.
+    is_mine: bool = False
 
 
 def site_place(settings: Settings) -> tuple[str, str] | None:
@@ -124,7 +126,9 @@ async def filled(
             await weather_spots.watch(services, key)
     units = who.preferences.get("units", "metric") if who else "metric"
     return [
-        drawn(name, spots.get(key or ""), units, wish)
+        msgspec.structs.replace(
+            drawn(name, spots.get(key or ""), units, wish), is_mine=bool(places)
+        )
         for (name, key), wish in zip(chosen, wishes, strict=True)
     ]
 

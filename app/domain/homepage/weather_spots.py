@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 import structlog
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
-from app.domain.platform import places
+from app.domain.platform import metrics, places
 from app.errors import Problem, ServiceDown
 from app.services import Services
 
@@ -23,6 +23,12 @@ BATCH = 50
 
 REFRESHED = Counter(
     "weather_refreshes", "Forecasts asked for, by provider and result.", ("provider", "result")
+)
+
+STALENESS = Gauge(
+    "homepage_weather_cache_staleness_minutes",
+    "Age of the oldest forecast that somebody looked at within a day.",
+    multiprocess_mode="mostrecent",
 )
 
 
@@ -198,9 +204,27 @@ async def refresh_alerts(services: Services) -> None:
         await services.db.execute(KEEP_ALERTS, row["location_key"], msgspec.to_builtins(alerts))
 
 
-PURGE = "DELETE FROM weather_cache WHERE expires_at < now() - interval '7 days' AND viewed_at < now() - interval '14 days'"
+# A spot that nobody could say anything about never had a day to expire on.
+PURGE = """
+DELETE FROM weather_cache
+WHERE viewed_at < now() - interval '14 days' AND (expires_at IS NULL OR expires_at < now() - interval '7 days')
+"""
 
 
 async def purge(services: Services) -> None:
     """Forget spots that expired a week ago and that nobody looks at."""
     await services.db.execute(PURGE)
+
+
+OLDEST = """
+SELECT coalesce(extract(epoch FROM now() - min(forecast_at)) / 60, 0)::float8
+FROM weather_cache WHERE viewed_at > now() - interval '1 day'
+"""
+
+
+async def show_figures(services: Services) -> None:
+    """Set this process's gauge to the age of the oldest forecast that is looked at."""
+    STALENESS.set(await services.db.fetchval(OLDEST))
+
+
+metrics.SHOWN.append(show_figures)

@@ -27,10 +27,21 @@ LISTS = """
 SELECT list AS value, list AS label FROM quick_links WHERE user_id = $1 AND deleted_at IS NULL
 UNION SELECT 'main', 'main' ORDER BY value
 """
+ACCOUNTS = """
+SELECT id::text AS value, initcap(platform) || ' ' || account_name AS label FROM social_accounts
+WHERE user_id = $1 ORDER BY revoked_at IS NOT NULL, id
+"""
 TAGS = """
 SELECT slug AS value, name AS label FROM tags WHERE state = 'active' AND $1::bigint IS NOT NULL ORDER BY sort, name
 """
-QUERIES = {"feed_id": FEEDS, "folder": FOLDERS, "place_id": PLACES, "list": LISTS, "tag": TAGS}
+QUERIES = {
+    "feed_id": FEEDS,
+    "folder": FOLDERS,
+    "place_id": PLACES,
+    "list": LISTS,
+    "tag": TAGS,
+    "account_id": ACCOUNTS,
+}
 
 
 async def of(services: Services, who: Reader | None, kind: WidgetType) -> Choices:

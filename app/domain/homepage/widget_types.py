@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from app.domain.homepage import teasers
 from app.errors import Invalid, NotFound
 
 Count = Annotated[int, Meta(ge=1, le=20)]
@@ -29,6 +30,7 @@ class FeedSettings(msgspec.Struct, forbid_unknown_fields=True):
     feed_id: int | None = None
     folder: Annotated[str, Meta(max_length=80)] | None = None
     count: Count = 8
+    look: Literal["list", "social"] = "list"
 
 
 class WeatherSettings(msgspec.Struct, forbid_unknown_fields=True):
@@ -37,6 +39,19 @@ class WeatherSettings(msgspec.Struct, forbid_unknown_fields=True):
     place_id: int | None = None
     hours: bool = True
     days: bool = True
+
+
+class SocialSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """The posts of all my accounts, or of one."""
+
+    account_id: int | None = None
+    count: Count = 6
+
+
+class StocksSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """My watchlist, and how many rows of it."""
+
+    rows: Count = 6
 
 
 class LinksSettings(msgspec.Struct, forbid_unknown_fields=True):
@@ -63,6 +78,7 @@ class WidgetType(NamedTuple):
     h: int
     settings: type[msgspec.Struct]
     areas: tuple[str, ...] = ()  # what its content depends on: areas of versions.of_reader
+    flag: str | None = None  # the flag that has to be on for a reader to have it (widget_offers)
 
 
 TYPES: tuple[WidgetType, ...] = (
@@ -111,6 +127,30 @@ TYPES: tuple[WidgetType, ...] = (
         ("weather", "preferences"),
     ),
     WidgetType(
+        "stocks",
+        "stocks",
+        "Stocks",
+        "The prices of the symbols you follow",
+        "chart-line",
+        4,
+        3,
+        StocksSettings,
+        ("stocks", "preferences"),
+        "stocks_widget",
+    ),
+    WidgetType(
+        "social_feed",
+        "social",
+        "Social",
+        "Posts of your own accounts",
+        "users",
+        4,
+        6,
+        SocialSettings,
+        ("social", "preferences"),
+        "social_integration",
+    ),
+    WidgetType(
         "quick_links",
         "links",
         "Links",
@@ -120,6 +160,50 @@ TYPES: tuple[WidgetType, ...] = (
         2,
         LinksSettings,
         ("links", "preferences"),
+    ),
+    WidgetType(
+        "listings",
+        "listings",
+        "Listings",
+        "What people near you offer and look for",
+        "tag",
+        4,
+        5,
+        teasers.ListingsSettings,
+        ("teasers", "preferences"),
+    ),
+    WidgetType(
+        "directory",
+        "directory",
+        "Good Sites",
+        "New and well-liked sites of the directory",
+        "globe",
+        4,
+        5,
+        teasers.DirectorySettings,
+        ("teasers", "preferences"),
+    ),
+    WidgetType(
+        "scene_news",
+        "scenes",
+        "Scenes",
+        "What is new in your scenes",
+        "users",
+        4,
+        5,
+        teasers.ScenesSettings,
+        ("teasers", "preferences"),
+    ),
+    WidgetType(
+        "campaign",
+        "campaign",
+        "Campaigns",
+        "Campaigns that are open, and how you stand",
+        "ticket",
+        4,
+        3,
+        teasers.CampaignSettings,
+        ("teasers", "preferences"),
     ),
     WidgetType("note", "note", "Note", "A text of your own", "sticky-note", 4, 3, NoteSettings),
 )

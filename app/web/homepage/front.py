@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 from starlette.types import ASGIApp, Scope
 
 from app.config import Settings
+from app.domain.homepage import template_choice, widget_offers
 from app.domain.platform import consents, site_settings
 from app.domain.platform.readers import Reader
+from app.services import Services
 from app.web import session
 from app.web.homepage import widgets
 from app.web.kept import Kept
@@ -83,7 +85,8 @@ async def personal(scope: Scope, headers: Headers, cookie: str, settings: Settin
     # A question about the policy stands above the page; it too is made on the long way.
     if consents.asks_again(state["services"], who.answered_policy):
         return None
-    key = key_of(site_settings.of(state["services"]).site_name, who, "home", found)
+    services = state["services"]
+    key = key_of(services, site_settings.of(services).site_name, who, "home", found)
     kept: Kept = state["kept"]
     tag = kept.tags.get(key)
     if tag is None:
@@ -108,6 +111,7 @@ def plain_session(cookie: str) -> str | None:
 
 
 def key_of(
+    services: Services,
     site_name: str,
     who: Reader,
     slug: str,
@@ -121,6 +125,8 @@ def key_of(
         who.id,
         slug,
         found,
+        widget_offers.hidden(services, who),
+        template_choice.stamp(services, who),
         who.name,
         who.role,
         who.is_member,

@@ -4,10 +4,16 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.domain.homepage import page_changes, pages
+from app.domain.homepage import (
+    page_changes,
+    pages,
+    template_locks,
+    template_notices,
+    widget_offers,
+)
 from app.domain.homepage.pages import PageView, Widget
 from app.domain.homepage.versions import Versions
-from app.domain.homepage.widget_types import BY_NAME, by_kind
+from app.domain.homepage.widget_types import BY_NAME
 from app.domain.platform.readers import Reader
 from app.errors import NotFound
 from app.services import Services
@@ -22,9 +28,8 @@ async def show(request: Request) -> Response:
     slug = request.path_params.get("slug", "home")
     who = session.reader(request)
     if wants(request) == "json":
-        return as_json(
-            request, {"page": await pages.shown(session.services_of(request), who, slug)}
-        )
+        view = await template_notices.shown(session.services_of(request), who, slug)
+        return as_json(request, {"page": view})
     if request.query_params.get("edit"):
         return await edited(request, slug)
     if who is None:
@@ -37,7 +42,9 @@ async def personal(request: Request, services: Services, who: Reader, slug: str)
     found = await widgets.known_versions(request, services, who)
     frame = page_frame(request, {"_title": None})
     fragment = wants(request) == "fragment"
-    key = front.key_of(frame.site_name, who, slug, found, repr(frame.notices), fragment=fragment)
+    key = front.key_of(
+        services, frame.site_name, who, slug, found, repr(frame.notices), fragment=fragment
+    )
     tag = front.tag_of(request.state.kept, key)
     headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": VARY}
     if not_modified(request, tag):
@@ -45,13 +52,13 @@ async def personal(request: Request, services: Services, who: Reader, slug: str)
     body = request.state.kept.joined(key)
     if body is None:
         async with services.held() as held:
-            view = await pages.shown(held, who, slug)
+            view = await template_notices.shown(held, who, slug)
             body = await joining.joined(request, held, view, found, frame, fragment, plan=key)
     return Response(body, media_type="text/html", headers=headers)
 
 
-async def edited(request: Request, slug: str, *, status: int = 200) -> Response:
-    """The page while it is arranged: the same cards with handles, and the toolbar."""
+async def edited(request: Request, slug: str, *, status: int = 200, said: str = "") -> Response:
+    """The page while it is arranged: the same cards with handles, the toolbar, and a sentence about what was done."""
     services = session.services_of(request)
     who = session.reader(request)
     async with services.held() as held:
@@ -68,7 +75,13 @@ async def edited(request: Request, slug: str, *, status: int = 200) -> Response:
         _cards=cards,
         _history=history,
         _kinds=BY_NAME,
+        _offered=widget_offers.offered(services, who),
         _editing=True,
+        _said=said,
+        _locks=template_locks.WHY,
+        _at=f"/pages/{slug}",
+        _free=False,
+        _adding={"action": "/widgets", "fields": {"page": slug}},
         _title="Arrange your page",
     )
 
@@ -85,9 +98,9 @@ async def bare_cards(
 
 async def widget(request: Request) -> Response:
     """One widget: `?at=home.news` as it stands on that page, else with the person's defaults."""
-    kind = by_kind(request.path_params["kind"])
-    who = session.reader(request)
-    async with session.services_of(request).held() as held:
+    services, who = session.services_of(request), session.reader(request)
+    kind = widget_offers.of_kind(services, who, request.path_params["kind"])
+    async with services.held() as held:
         shown = await at(held, who, kind.name, request.query_params.get("at", ""))
         if wants(request) == "json":
             [view] = await widgets.views_of(held, who, [shown])
@@ -95,9 +108,8 @@ async def widget(request: Request) -> Response:
         found = await widgets.versions_of(held, who)
         frame = page_frame(request, {"_title": kind.label})
         key = widgets.key_of(who, shown, found, frame)
-        headers = headers_of(
-            request, etag(key, frame._replace(reader=None), who and who.name, wants(request))
-        )
+        around = frame._replace(reader=None), who and (who.name, who.role, who.unread)
+        headers = headers_of(request, etag(key, *around, wants(request)))
         if not_modified(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
         [piece] = await widgets.pieces(request, held, [shown], found, frame)

@@ -9,6 +9,7 @@ from app.domain.homepage.versions import Versions
 from app.services import Services
 from app.web import session
 from app.web.homepage import widgets
+from app.web.kept import digest
 from app.web.pages import Frame
 from app.web.render import fragment as drawn_block
 from app.web.render import templates
@@ -41,16 +42,16 @@ async def joined(
 
 
 def around_of(view: PageView, frame: Frame, fragment: bool) -> Hashable:
-    """All that the frame around the widgets depends on."""
+    """All that the frame around the widgets depends on, as a digest."""
     reader = frame.reader
-    name = reader and (reader.name, reader.kind, reader.role, reader.unread)
-    return (
+    return digest(
         view.slug,
         view.name,
         view.tabs,
+        view.said,
         not view.widgets,
-        repr(frame._replace(reader=None)),
-        name,
+        frame._replace(reader=None),
+        reader and (reader.name, reader.kind, reader.role, reader.unread),
         fragment,
     )
 

@@ -1,20 +1,22 @@
-"""News: the list, one story, marks, filters, and what is saved."""
+"""News: the list, one story, marks, and what is saved."""
+
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.domain.homepage import news, news_filters, news_marks, stories
-from app.domain.homepage.news_filters import NewFilter
-from app.domain.homepage.news_marks import ReadMark
+from app.domain.homepage import news, news_marks, read_marks, stories, story_views
 from app.domain.homepage.news_rows import NewsQuery
-from app.errors import Invalid
+from app.domain.homepage.read_marks import ReadMark
+from app.errors import NotFound
 from app.web import session
 from app.web.forms import query, read
-from app.web.render import invalid, now, render, saved, wants
+from app.web.render import now, render, saved, wants
 
 LIST = "homepage/news/page.html#list"
-FILTERS = "homepage/news/filters.html#filters"
+STORY = "homepage/news/story.html#story"
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def show(request: Request) -> Response:
@@ -23,17 +25,27 @@ async def show(request: Request) -> Response:
     services, who = session.services_of(request), session.reader(request)
     found = await news.latest(services, who, asked)
     tags = await stories.tags(services) if wants(request) == "page" else []
+    order = news.order_of(who, asked)
     return await render(
-        request, LIST, list=found, _asked=asked, _tags=tags, _now=now(), _title="News"
+        request, LIST, list=found, _asked=asked, _order=order, _tags=tags, _now=now(), _title="News"
     )
+
+
+class ItemQuery(msgspec.Struct):
+    """One item of a story by itself, as one who took it out of the story sees it."""
+
+    item: int | None = None
 
 
 async def story(request: Request) -> Response:
-    """One story with its summary, its source and the way out. Raises NotFound."""
-    found = await stories.by_id(
-        session.services_of(request), session.reader(request), request.path_params["id"]
+    """One story with its summary, its sources and the way out. Raises NotFound."""
+    found = await story_views.of_story(
+        session.services_of(request),
+        session.reader(request),
+        request.path_params["id"],
+        query(request, ItemQuery).item,
     )
-    return await render(request, "homepage/news/story.html#story", story=found, _title=found.title)
+    return await render(request, STORY, story=found, _title=found.title)
 
 
 async def saved_list(request: Request) -> Response:
@@ -49,9 +61,10 @@ async def saved_list(request: Request) -> Response:
 async def read_story(request: Request) -> Response:
     """Mark a story read (PUT) or unread (DELETE)."""
     who = await session.saver(request)
+    services, item = session.services_of(request), query(request, ItemQuery).item
     story_id, on = request.path_params["id"], request.method == "PUT"
-    await news_marks.mark_story(session.services_of(request), who, story_id, on=on)
-    found = await stories.by_id(session.services_of(request), who, story_id)
+    await news_marks.mark_story(services, who, story_id, on=on, item_id=item)
+    found = await story_views.of_story(services, who, story_id, item)
     return await saved(request, back(request), "homepage/news/row.html#row", story=found)
 
 
@@ -76,60 +89,61 @@ async def marked(request: Request, name: str) -> Response:
     mark = await news_marks.mark(services, who, item_id, name, on=on)
     if wants(request) == "json":
         return await saved(request, back(request), mark=mark)
-    found = await stories.by_item(services, who, item_id)
+    try:
+        found = await stories.by_item(services, who, item_id)
+    except NotFound:
+        # It was theirs only because they had saved it; their feed they left before.
+        return await saved(request, back(request), "homepage/news/row.html#gone")
     block = "homepage/news/row.html#hidden" if mark.hidden else "homepage/news/row.html#row"
     return await saved(request, back(request), block, story=found)
 
 
 class Marked(msgspec.Struct):
-    """The watermark that was written, and the one before it."""
+    """The mark that was written, the watermark before it, and where both can be undone."""
 
     before: str
     previous: str | None
+    undo: str
+    items: int = 0
 
 
 async def mark_all(request: Request) -> Response:
-    """Everything that had arrived by then is read."""
+    """Everything that had arrived in a view by then is read."""
     who = await session.saver(request)
-    form = await read(request, ReadMark)
-    previous = await news_marks.mark_all(session.services_of(request), who, form)
-    marked = Marked(form.before.isoformat(), previous.isoformat() if previous else None)
-    return await saved(request, back(request), marked=marked, said="all_read")
+    done = await read_marks.mark(session.services_of(request), who, await read(request, ReadMark))
+    number = (done.before - BEGINNING) // timedelta(microseconds=1)
+    marked = Marked(
+        done.before.isoformat(),
+        done.previous.isoformat() if done.previous else None,
+        f"/news/read-marks/{number}/undos",
+        done.items,
+    )
+    return await saved(request, back(request), marked=marked, said=f"all_read.{number}")
 
 
-async def filters(request: Request) -> Response:
-    """The words and tags I do not want to read."""
-    found = await news_filters.mine(session.services_of(request), session.reader(request))
-    return await render(request, FILTERS, list=found, _title="News filters")
+class Undone(msgspec.Struct):
+    """The mark that was taken back."""
+
+    before: str
 
 
-async def add_filter(request: Request) -> Response:
-    """Mute a word or a tag."""
+async def undo_mark(request: Request) -> Response:
+    """Take a mark back: what it marked is unread again. Raises NotFound."""
     who = await session.saver(request)
     try:
-        form = await read(request, NewFilter)
-        found = await news_filters.add(session.services_of(request), who, form)
-    except Invalid as problem:
-        mine = await news_filters.mine(session.services_of(request), who)
-        return await invalid(request, problem, FILTERS, list=mine, _title="News filters")
-    return await saved(
-        request, "/news/filters", FILTERS, list=found, said="saved", _title="News filters"
-    )
+        before = BEGINNING + timedelta(microseconds=request.path_params["id"])
+    except OverflowError:
+        raise NotFound("There is no such mark.") from None
+    await read_marks.undo(session.services_of(request), who, before)
+    return await saved(request, back(request), undone=Undone(before.isoformat()), said="undone")
 
 
-async def remove_filter(request: Request) -> Response:
-    """Take a filter away. Raises NotFound."""
-    who = await session.saver(request)
-    found = await news_filters.remove(session.services_of(request), who, request.path_params["id"])
-    return await saved(request, "/news/filters", FILTERS, list=found, _title="News filters")
-
-
-def back(request: Request) -> str:
+def back(request: Request, otherwise: str = "/news") -> str:
     """Where a plain form came from, when that was one of our pages."""
     referrer = request.headers.get("referer", "")
     base = str(request.base_url)
     return (
         session.safe_next("/" + referrer.removeprefix(base))
         if referrer.startswith(base)
-        else "/news"
+        else otherwise
     )

@@ -1,11 +1,13 @@
 """Answers of everything that changes a page: the page as it is arranged now, in the shape the caller reads."""
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.domain.homepage.page_changes import Outdated
 from app.domain.homepage.pages import PageView
 from app.domain.platform.readers import Reader
-from app.web import session
+from app.web import problems, session
 from app.web.homepage import home
 from app.web.render import as_json, markup, saved, wants
 
@@ -27,8 +29,8 @@ async def arranged(
     if wants(request) == "json":
         return as_json(request, {"page": view}, status)
     if wants(request) == "fragment":
-        return with_notice(request, await home.edited(request, view.slug))
-    said = "saved_visitor" if is_first_save(request) else ""
+        return with_notice(request, await home.edited(request, view.slug, said=view.said))
+    said = "saved_visitor" if is_first_save(request) else "step_skipped" if view.said else ""
     return await saved(
         request, edit_address(view.slug) + (f"#{anchor}" if anchor else ""), said=said
     )
@@ -45,3 +47,13 @@ def with_notice(request: Request, response: Response) -> Response:
         return response
     notice = markup(request, "homepage/pages/_saved_once.html", "page", {})
     return Response(bytes(response.body) + notice.encode(), media_type="text/html")
+
+
+async def outdated(request: Request, problem: Outdated) -> Response:
+    """The problem, and the newer page with it."""
+    if wants(request) == "json":
+        response = await problems.show(request, problem)
+        body = {**msgspec.json.decode(response.body), "page": problem.page}
+        return as_json(request, {"problem": body}, problem.status)
+    slug, said = problem.page.slug, problem.sentence
+    return await home.edited(request, slug, status=problem.status, said=said)

@@ -2,16 +2,24 @@
 
 from collections.abc import Awaitable, Callable
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.domain.homepage import page_changes, pages
+from app.domain.homepage import page_changes, pages, template_notices
+from app.domain.homepage.page_changes import Outdated
 from app.domain.homepage.pages import PageView
 from app.domain.platform.readers import Reader
 from app.services import Services
-from app.web import session
-from app.web.homepage.page_answers import arranged, editor
-from app.web.render import render
+from app.web import forms, session
+from app.web.homepage.page_answers import arranged, editor, outdated
+from app.web.render import render, saved
+
+
+class Seen(msgspec.Struct):
+    """The version of the page that the caller sees; on another the step is refused. Left out, it holds for any."""
+
+    version: int | None = None
 
 
 async def undo(request: Request) -> Response:
@@ -28,19 +36,37 @@ async def redo(request: Request) -> Response:
     return await stepped(request, page_changes.redo)
 
 
-async def reset(request: Request) -> Response:
-    """Set Home back to how it came; this can be undone."""
-    return await stepped(request, page_changes.reset)
-
-
-Step = Callable[[Services, Reader, str], Awaitable[PageView]]
+Step = Callable[[Services, Reader, str, int | None], Awaitable[PageView]]
 
 
 async def stepped(request: Request, step: Step) -> Response:
     """Go one step, and show the page as it stands then."""
+    seen = await forms.read(request, Seen)
     who = await editor(request)
-    view = await step(session.services_of(request), who, request.path_params["slug"])
+    try:
+        view = await step(
+            session.services_of(request), who, request.path_params["slug"], seen.version
+        )
+    except Outdated as problem:
+        return await outdated(request, problem)
     return await arranged(request, view)
+
+
+async def reset(request: Request) -> Response:
+    """Set Home back to how it came; this can be undone."""
+    who = await editor(request)
+    services = session.services_of(request)
+    return await arranged(
+        request, await page_changes.reset(services, who, request.path_params["slug"])
+    )
+
+
+async def acknowledge(request: Request) -> Response:
+    """Say that the notice about the site's changes was read."""
+    who = await editor(request)
+    slug = request.path_params["slug"]
+    view = await template_notices.acknowledge(session.services_of(request), who, slug)
+    return await saved(request, "/" if slug == "home" else f"/pages/{slug}", page=view)
 
 
 async def history(request: Request) -> Response:

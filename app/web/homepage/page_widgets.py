@@ -6,10 +6,11 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.domain.homepage import page_widgets, pages, widget_choices
-from app.domain.homepage.page_widgets import Added, Patch, Place
+from app.domain.homepage import page_widgets, pages, widget_choices, widget_edits, widget_offers
+from app.domain.homepage.page_widgets import Added
 from app.domain.homepage.pages import Widget
-from app.domain.homepage.widget_types import BY_NAME, TYPES, WidgetType, by_name
+from app.domain.homepage.widget_edits import Patch, Place
+from app.domain.homepage.widget_types import BY_NAME, WidgetType
 from app.errors import Invalid, NotFound
 from app.web import forms, session
 from app.web.homepage import widget_fields
@@ -44,14 +45,18 @@ class Widgets(msgspec.Struct):
     types: list[Offer]
 
 
-OFFERS = [Offer(t.name, t.kind, t.label, t.says, t.w, t.h) for t in TYPES]
+def offer(widget: WidgetType) -> Offer:
+    """A type as it is offered."""
+    return Offer(widget.name, widget.kind, widget.label, widget.says, widget.w, widget.h)
 
 
 async def show_all(request: Request) -> Response:
     """My widgets, and the types I can add."""
     slug = request.query_params.get("page", "home")
-    view = await pages.shown(session.services_of(request), session.reader(request), slug)
-    found = Widgets(view.slug, view.widgets, OFFERS)
+    services, who = session.services_of(request), session.reader(request)
+    view = await pages.shown(services, who, slug)
+    offers = [offer(widget) for widget in widget_offers.offered(services, who)]
+    found = Widgets(view.slug, view.widgets, offers)
     return await render(
         request,
         "homepage/pages/widgets.html#widgets",
@@ -65,7 +70,8 @@ async def show_all(request: Request) -> Response:
 async def add(request: Request) -> Response:
     """Add a widget to one of my pages."""
     form = await forms.read(request, NewWidget)
-    page_widgets.sparing(by_name(form.type), form.settings)
+    kind = widget_offers.named(session.services_of(request), session.reader(request), form.type)
+    widget_edits.sparing(kind, form.settings)
     who = await editor(request)
     added = await page_widgets.add(
         session.services_of(request), who, form.page, form.type, form.settings
@@ -145,7 +151,8 @@ async def form_view(request: Request, found: Shown) -> dict[str, Any]:
         session.services_of(request), session.reader(request), found.kind
     )
     return {
-        "_slug": slug,
+        "_at": f"/pages/{slug}",
+        "_lock": None,
         "_kind": found.kind,
         "_fields": widget_fields.of(found.kind, found.widget.settings, choices),
         "_back": f"{edit_address(slug)}#at-{found.widget.key}",
@@ -160,7 +167,7 @@ async def patch(request: Request) -> Response:
     try:
         asked = forms.convert(widget_fields.gathered(given, found.kind), Patch)
         if asked.settings is not msgspec.UNSET:
-            page_widgets.sparing(found.kind, asked.settings)
+            widget_edits.sparing(found.kind, asked.settings)
     except Invalid as problem:
         problem.errors = widget_fields.named_as_in_form(problem.errors, found.kind)
         problem.given = given

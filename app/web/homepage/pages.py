@@ -8,13 +8,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.domain.homepage import page_files, page_widgets, pages
-from app.domain.homepage.page_widgets import Arranged, Outdated
+from app.domain.homepage.page_changes import Outdated
+from app.domain.homepage.page_widgets import Arranged
 from app.domain.homepage.pages import NAME_CEILING, PageView, Tab
 from app.domain.platform.readers import Reader
 from app.errors import Invalid
-from app.web import forms, problems, session
-from app.web.homepage import home
-from app.web.homepage.page_answers import arranged, edit_address, editor
+from app.web import forms, session
+from app.web.homepage.page_answers import arranged, edit_address, editor, outdated
 from app.web.render import as_json, invalid, render, saved, wants
 
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_CEILING)]
@@ -138,15 +138,6 @@ async def arrange(request: Request) -> Response:
     except Outdated as problem:
         return await outdated(request, problem)
     return await arranged(request, view)
-
-
-async def outdated(request: Request, problem: Outdated) -> Response:
-    """The problem and the newer page with it."""
-    response = await problems.show(request, problem)
-    if wants(request) == "json":
-        body = {**msgspec.json.decode(response.body), "page": problem.page}
-        return as_json(request, {"problem": body}, problem.status)
-    return await home.edited(request, problem.page.slug, status=problem.status)
 
 
 async def export(request: Request) -> Response:

@@ -12,7 +12,6 @@ from app.web import forms, session
 from app.web.render import invalid, render, saved
 
 PAGE = "homepage/preferences/page.html#form"
-SWITCHES = ("news.hide_read", "live")
 
 
 async def show(request: Request) -> Response:
@@ -48,7 +47,8 @@ def with_switches(doc: dict[str, object]) -> dict[str, object]:
     news = doc.setdefault("news", {})
     assert isinstance(news, dict)
     news["hide_read"] = news.get("hide_read") == "on"
-    doc["live"] = doc.get("live") == "on"
+    for name in ("live", "keep_searches"):
+        doc[name] = doc.get(name) == "on"
     theme = doc.get("theme")
     if isinstance(theme, dict) and theme.pop("own_accent", None) != "on":
         theme["accent"] = None

@@ -3,13 +3,13 @@
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from app.domain.homepage import search
+from app.domain.homepage import recent_searches, search, search_suggestions
 from app.domain.homepage.search import SearchQuery
 from app.domain.platform import site_settings
 from app.errors import Invalid
 from app.web import session
 from app.web.forms import query
-from app.web.render import VARY, invalid, render
+from app.web.render import VARY, invalid, render, saved
 
 PAGE = "homepage/search/page.html#results"
 DESCRIPTION = """<?xml version="1.0" encoding="UTF-8"?>
@@ -34,6 +34,25 @@ async def show(request: Request) -> Response:
         )
     title = f"Search: {found.q}" if found.q else "Search"
     return await render(request, PAGE, results=found, _engines=engines, _title=title)
+
+
+async def suggest(request: Request) -> Response:
+    """How the typed words may go on."""
+    services, who = session.services_of(request), session.reader(request)
+    typed = request.query_params.get("q", "")
+    found = await search_suggestions.suggestions(services, who, typed)
+    return await render(
+        request, "homepage/search/suggestions.html#suggestions", list=found, _title="Suggestions"
+    )
+
+
+async def forget(request: Request) -> Response:
+    """Forget my last searches."""
+    services, who = session.services_of(request), session.member(request)
+    await recent_searches.forget(services, who)
+    engines = list(search.engines(services.settings, who))
+    empty = search.Results("", [])
+    return await saved(request, "/search", PAGE, results=empty, _engines=engines, said="saved")
 
 
 async def hand_over(request: Request) -> Response:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Scope
 
-from app.domain.homepage import pages
+from app.domain.homepage import pages, template_choice
 from app.web import session
 from app.web.homepage import joining, widgets
 from app.web.kept import SharedAnswer
@@ -78,7 +78,8 @@ async def page(request: Request) -> Response:
         found = await widgets.versions_of(held, None)
         frame = page_frame(request, {"_title": None})
         body = await joining.joined(request, held, view, found, frame, fragment)
-        made_of = [widgets.key_of(None, widget, found, frame) for widget in view.widgets]
+        made_of: list[object] = [template_choice.stamp(held, None)]
+        made_of += [widgets.key_of(None, widget, found, frame) for widget in view.widgets]
     tag = etag(made_of, frame.site_name, frame.path, frame.notices, fragment)
     if request.cookies:
         return Response(

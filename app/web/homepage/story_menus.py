@@ -8,11 +8,14 @@ from app.domain.homepage.news import Story
 
 def story_menu(story: Story, *, brief: bool = False) -> list[dict[str, Any]]:
     """Save, hide, read; in full lists also what concerns the source and the words."""
-    target = f"#story-{story.id}"
-    item, page = f"/news/items/{story.item_id}", f"/news/stories/{story.id}"
+    target, item = f"#story-{story.row}", f"/news/items/{story.item_id}"
+    page = f"/news/stories/{story.id}"
+    alone = f"?item={story.item_id}" if story.is_apart else ""
     entries = [
         switch("Save", "Take out of saved", "bookmark", f"{item}/saved", target, on=story.saved),
-        switch("Mark as read", "Mark as unread", "check", f"{page}/read", target, on=story.read),
+        switch(
+            "Mark as read", "Mark as unread", "check", f"{page}/read{alone}", target, on=story.read
+        ),
         {
             "label": "Hide",
             "icon": "eye-off",
@@ -20,9 +23,39 @@ def story_menu(story: Story, *, brief: bool = False) -> list[dict[str, Any]]:
             "method": "PUT",
             "target": target,
         },
-        {"label": "More about this story", "icon": "info", "href": page},
+        {"label": "More about this story", "icon": "info", "href": f"{page}{alone}"},
     ]
-    return entries if brief else entries + source_menu(story)
+    if brief:
+        return [*entries, mute(story)]
+    return entries + source_menu(story) + tag_menu(story, target) + place_menu(story, page + alone)
+
+
+def tag_menu(story: Story, target: str) -> list[dict[str, Any]]:
+    """A tag that does not fit: it goes for this reader at once."""
+    return [
+        {
+            "label": f"Not about {tag.name.lower()}",
+            "icon": "tag",
+            "action": f"/news/items/{story.item_id}/tags/{tag.slug}/verdict",
+            "method": "PUT",
+            "fields": {"verdict": "wrong"},
+            "target": target,
+        }
+        for tag in story.tags
+    ]
+
+
+def mute(story: Story) -> dict[str, Any]:
+    """The way to muting a word, those of this headline first."""
+    item = f"&item={story.item_id}" if story.is_apart else ""
+    return {"label": "Mute a word", "icon": "ban", "href": f"/news/filters?story={story.id}{item}"}
+
+
+def place_menu(story: Story, page: str) -> list[dict[str, Any]]:
+    """What leads to the story's own page: taking an item out of it, and why it stands where it does."""
+    apart = {"label": "Not the same story", "icon": "git-merge", "href": f"{page}#sources"}
+    why = {"label": "Why here?", "icon": "circle-help", "href": f"{page}#why"}
+    return [apart, why] if story.also_in else [why]
 
 
 def switch(
@@ -54,7 +87,7 @@ def source_menu(story: Story) -> list[dict[str, Any]]:
             "method": "PATCH",
             "fields": quiet,
         },
-        {"label": "Mute a word", "icon": "ban", "href": "/news/filters"},
+        mute(story),
     ]
 
 

@@ -29,7 +29,7 @@ async def add(request: Request) -> Response:
         return await invalid(request, problem, PAGE, list=mine, _title="Weather places")
     mine = await weather_places.mine(services, who)
     return await saved(
-        request, "/weather/places", PAGE, status=201, said="saved", _list=mine, place=place
+        request, "/weather/places", PAGE, status=201, said="place_added", _list=mine, place=place
     )
 
 
@@ -57,5 +57,9 @@ async def suggest(request: Request) -> Response:
         session.services_of(request), session.reader(request), typed
     )
     return await render(
-        request, "homepage/weather/suggestions.html#suggestions", list=found, _title="Places"
+        request,
+        "homepage/weather/suggestions.html#suggestions",
+        list=found,
+        _typed=typed.strip(),
+        _title="Places",
     )

@@ -21,23 +21,34 @@ from app.web import forms
 
 LABELS = {
     "count": "How many stories",
+    "rows": "How many symbols",
     "tag": "Only one topic",
     "unread": "Only what I have not read",
     "look": "Look",
     "feed_id": "Feed",
     "folder": "Folder",
     "place_id": "Place",
+    "account_id": "Account",
     "hours": "The next hours",
     "days": "The coming days",
     "list": "List",
     "text": "Text",
+    "radius_km": "Within, in km",
+    "category": "Category",
+    "order": "Order",
+    "saved_search_id": "Saved search",
+    "scene": "Scene",
 }
 HINTS = {
     "folder": "Shows all feeds of a folder; used when no feed is chosen.",
     "text": "Markdown: **bold**, *italic*, - lists, [links](https://example.org).",
 }
-NOTHING = {"tag": "All topics", "place_id": "The first of my places"}
-WORDS = {"paper": "Like a paper", "list": "A plain list"}
+NOTHING = {
+    "tag": "All topics",
+    "place_id": "The first of my places",
+    "account_id": "All my accounts",
+}
+WORDS = {"paper": "Like a paper", "list": "A plain list", "social": "With pictures, like posts"}
 LONG_TEXT = 500
 
 

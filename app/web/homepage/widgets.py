@@ -1,20 +1,29 @@
 """Widgets as they are shown: each type's content, its fragment, and what is kept of it."""
 
 import time
-import zlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from starlette.requests import Request
 
-from app.domain.homepage import links, news_widgets, notes, search, versions, weather
+from app.domain.homepage import (
+    links,
+    news_widgets,
+    notes,
+    search,
+    social,
+    stocks,
+    teasers,
+    versions,
+    weather,
+)
 from app.domain.homepage.pages import Widget
 from app.domain.homepage.versions import Versions
 from app.domain.homepage.widget_types import BY_NAME, lenient
 from app.domain.platform.readers import Reader
 from app.services import Services
 from app.web import session
-from app.web.kept import PLANS, Kept
+from app.web.kept import PLANS, Kept, digest
 from app.web.pages import Frame
 from app.web.render import fragment
 
@@ -27,11 +36,14 @@ FILLERS: dict[str, Filler] = {
     "news_feed": news_widgets.filled,
     "rss_feed": news_widgets.filled,
     "weather": weather.filled,
+    "stocks": stocks.filled,
+    "social_feed": social.filled,
     "quick_links": links.filled,
     "note": notes.filled,
+    **dict.fromkeys(teasers.TYPES, teasers.filled),
 }
-# One feed is shown by the same card as all the news.
-LOOKS_LIKE = {"rss": "news"}
+# One feed is shown by the same card as all the news, and all teasers by one.
+LOOKS_LIKE = {"rss": "news"} | {BY_NAME[name].kind: "teaser" for name in teasers.TYPES}
 # Ages and hours move even when nothing changes: a piece is made anew after this many seconds.
 PIECE_LIVES = 300
 
@@ -76,18 +88,17 @@ def minute() -> int:
     return int(time.time() // PIECE_LIVES)
 
 
-def key_of(who: Reader | None, widget: Widget, found: Versions, frame: Frame) -> tuple[object, ...]:
-    """All that the markup of one widget depends on."""
+def key_of(who: Reader | None, widget: Widget, found: Versions, frame: Frame) -> bytes:
+    """All that the markup of one widget depends on, as a digest."""
     kind = BY_NAME[widget.type]
     span = minute() if kind.areas else 0
     words = (frame.zone, frame.hours, frame.units)
-    settings = repr(widget.settings)
-    return (
+    return digest(
         who.id if who else 0,
         widget.type,
         widget.key,
         widget.title,
-        settings,
+        widget.settings,
         widget.classes,
         found.of(kind.areas),
         words,
@@ -95,9 +106,9 @@ def key_of(who: Reader | None, widget: Widget, found: Versions, frame: Frame) ->
     )
 
 
-def version_text(key: tuple[object, ...]) -> str:
+def version_text(key: bytes) -> str:
     """A widget's version as the page carries it: eight hex digits of its key, the same in every process."""
-    return f"{zlib.crc32(repr(key).encode()):08x}"
+    return key[:4].hex()
 
 
 async def pieces(

@@ -31,7 +31,7 @@ class Reindex(msgspec.Struct):
 class Reindexing(Accepted):
     """The job that rebuilds the index, and which engine it is."""
 
-    backend: str = search_index.BACKEND
+    backend: str = "postgresql"
 
 
 class Clearing(msgspec.Struct):
@@ -55,7 +55,10 @@ async def reindex(request: Request) -> Response:
     services = session.services_of(request)
     job_id = await search_index.ask(services, session.admin(request), form.reason)
     queue = services.ledger.registry["reindex_search"].queue
-    found = Reindexing(job_id, "reindex_search", queue, f"/admin/api/jobs/{job_id}")
+    status = f"/admin/api/jobs/{job_id}"
+    found = Reindexing(
+        job_id, "reindex_search", queue, status, backend=search_index.backend(services)
+    )
     return await saved(request, f"/admin/jobs/{job_id}", status=202, said="job_written", job=found)
 
 

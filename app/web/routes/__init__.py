@@ -1,10 +1,12 @@
 """Every address of the product, grouped: the map. Put /api in front for JSON (00 §2)."""
 
 from app.web import assets, cabinet, openapi, sight
-from app.web.routes.admin import FLAGS, LIMITS, MAIL, PORTAL, PRIVACY, RIGHTS
-from app.web.routes.homepage import FEEDS, HOMEPAGE, LINKS, NEWS, SEARCH, WEATHER
+from app.web.routes.admin import FLAGS, LIMITS, LISTED_FEEDS, MAIL, PORTAL, PRIVACY, RIGHTS, TAGS
+from app.web.routes.homepage import FEEDS, HOMEPAGE, LINKS, NEWS, SEARCH, SOCIAL, STOCKS, WEATHER
+from app.web.routes.operations import AI, OPS
 from app.web.routes.people import CONSENTS, FILES, NOTICES, PEOPLE
 from app.web.routes.system import JOBS
+from app.web.routes.templates import TEMPLATES
 from app.web.routing import GET, Endpoint
 
 # What probes, scripts and browsers ask for beside the pages.
@@ -34,13 +36,20 @@ ENDPOINTS: list[Endpoint] = [
     *NEWS,
     *FEEDS,
     *WEATHER,
+    *STOCKS,
     *LINKS,
     *SEARCH,
+    *SOCIAL,
     *PORTAL,
     *RIGHTS,
     *PRIVACY,
+    *LISTED_FEEDS,
+    *TAGS,
+    *TEMPLATES,
     *FLAGS,
     *LIMITS,
     *MAIL,
     *JOBS,
+    *AI,
+    *OPS,
 ]

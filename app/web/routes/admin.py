@@ -1,5 +1,10 @@
 """What admins see and do; who may is said on each line."""
 
+from app.domain.homepage.feed_suggestions import Decision, FeedSuggestions
+from app.domain.homepage.listed_feeds import FeedChange, ListedFeed, ListedFeeds, NewFeed
+from app.domain.homepage.tag_merges import Merge, MergeWish
+from app.domain.homepage.tag_proposals import ProposalDecision, Proposals
+from app.domain.homepage.tags import NewTag, Tag, TagChange, TagList
 from app.domain.platform import permissions
 from app.domain.platform.activity import ActivityList
 from app.domain.platform.api_tokens import NewToken, Token, TokenList
@@ -29,6 +34,7 @@ from app.domain.platform.service_accounts import (
 )
 from app.domain.platform.site_settings import SettingList, SettingsChange
 from app.domain.platform.users import User, UserBan, UserList
+from app.web.homepage import listed_feeds, tags
 from app.web.platform import (
     activity,
     audit_log,
@@ -225,4 +231,62 @@ MAIL: list[Endpoint] = [
         InboundLetter,
         needs="manage_users",
     ),
+]
+
+# What everybody may read; operators may look and fetch, the rest is for super_admins (chapter 20 §3) --------------------
+LISTED_FEEDS: list[Endpoint] = [
+    GET("/admin/feeds", listed_feeds.show, ListedFeeds, needs="manage_system"),
+    POST("/admin/feeds", listed_feeds.add, NewFeed, ListedFeed, needs="manage_settings"),
+    GET("/admin/feeds/{id:int}", listed_feeds.one, ListedFeed, needs="manage_system"),
+    PATCH(
+        "/admin/feeds/{id:int}",
+        listed_feeds.change,
+        FeedChange,
+        ListedFeed,
+        needs="manage_settings",
+    ),
+    DELETE("/admin/feeds/{id:int}", listed_feeds.remove, ListedFeeds, needs="manage_settings"),
+    POST(
+        "/admin/feeds/{id:int}/refreshes",
+        listed_feeds.refresh,
+        shows=ListedFeed,
+        needs="manage_system",
+    ),
+    DELETE(
+        "/admin/feeds/{id:int}/failures",
+        listed_feeds.clear_failures,
+        ListedFeed,
+        needs="manage_settings",
+    ),
+    GET(
+        "/admin/feeds/suggestions",
+        listed_feeds.suggestions,
+        FeedSuggestions,
+        needs="manage_settings",
+    ),
+    PATCH(
+        "/admin/feeds/suggestions/{id:int}",
+        listed_feeds.decide,
+        Decision,
+        FeedSuggestions,
+        needs="manage_settings",
+    ),
+]
+
+# The closed list of tags ------------------------------------------------------------------------------------------------
+TAGS: list[Endpoint] = [
+    GET("/admin/tags", tags.show, TagList, needs="manage_settings"),
+    POST("/admin/tags", tags.add, NewTag, Tag, needs="manage_settings"),
+    GET("/admin/tags/proposals", tags.proposals, Proposals, needs="manage_settings"),
+    PATCH(
+        "/admin/tags/proposals/{id:int}",
+        tags.decide,
+        ProposalDecision,
+        Proposals,
+        needs="manage_settings",
+    ),
+    GET("/admin/tags/{slug}", tags.one, Tag, needs="manage_settings"),
+    PATCH("/admin/tags/{slug}", tags.change, TagChange, Tag, needs="manage_settings"),
+    POST("/admin/tags/{slug}/merges", tags.merge, MergeWish, Merge, needs="manage_settings"),
+    DELETE("/admin/tags/{slug}/merges", tags.undo_merge, Tag, needs="manage_settings"),
 ]

@@ -41,6 +41,7 @@ __all__ = [
     "discover",
     "known_shapes",
     "opml",
+    "plain",
     "read",
     "sighted",
     "url_key",

@@ -1,0 +1,94 @@
+"""Tagging of many items at once, at half price within a day (chapter 20 rule 47)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from app.domain.homepage import tag_answers, tagging, tags
+from app.domain.platform.ai import batches, budget, calls
+from app.errors import ServiceDown
+from app.services import Services
+
+MOST = 2_000
+ITEMS_A_CALL = 20
+
+WAITING = """
+SELECT count(*) FROM (
+    SELECT FROM feed_items i JOIN feeds f ON f.id = i.feed_id
+    WHERE i.tagged_by IN ('none', 'feed', 'rules') AND i.tag_attempts = 0 AND i.published_at > now() - interval '7 days'
+      AND (i.tag_asked_until IS NULL OR i.tag_asked_until < now()) AND f.visibility = 'listed'
+    LIMIT $1
+) AS waiting
+"""
+
+
+# Held for the day only once they are sent: a worker that ends before keeps nobody waiting for longer than a claim.
+HOLD = """
+UPDATE feed_items SET tag_asked_until = now() + $2
+WHERE id = ANY($1) AND tagged_by IN ('none', 'feed', 'rules')
+"""
+
+
+async def send(services: Services) -> int:
+    """Hand over what is more than a run's work, where there is so much; return how many items. Raises ServiceDown."""
+    if tagging.why_not(services) is not None:
+        return 0
+    stand = await budget.stand(services)
+    enough = await services.db.fetchval(WAITING, batches.FROM_ITEMS + 1) > batches.FROM_ITEMS
+    if not enough or stand.state != "NORMAL":
+        return 0
+    if not (words := await tags.in_use(services)):
+        return 0
+    rows, _ = await tagging.unpaid(services, await tagging.claimed(services, stand, MOST), words)
+    if not rows:
+        return 0
+    groups = tagging.together(rows, ITEMS_A_CALL)
+    try:
+        await batches.send(
+            services,
+            feature=tagging.FEATURE,
+            model=calls.bulk(services),
+            wishes=[wish_of(group, words) for group in groups],
+        )
+    except ServiceDown:
+        # No money for so much at once, or nobody at home: single calls go on as the budget allows.
+        await tagging.let_go(services, rows)
+        raise
+    await services.db.execute(HOLD, [row["id"] for row in rows], batches.PATIENCE)
+    return len(rows)
+
+
+def wish_of(rows: Sequence[Any], words: Sequence[tags.Word]) -> batches.Wish:
+    """One call of a batch; it comes back with the numbers of its items."""
+    items = [tagging.as_item(row) for row in rows]
+    return batches.Wish(
+        about=[item.id for item in items],
+        system=tag_answers.system(words),
+        content=tag_answers.content(items),
+        schema=tag_answers.schema(words),
+        max_tokens=tag_answers.max_tokens(len(items)),
+        items=len(items),
+    )
+
+
+# Tagged meanwhile or gone: its place in the answer counts all the same.
+ITEMS = """
+SELECT id, title, summary_html, body_text, language, tag_attempts, feed_id FROM feed_items
+WHERE id = ANY($1) AND tagged_by IN ('none', 'feed', 'rules')
+"""
+
+
+async def take(tx: Services, about: Any, answer: calls.Answer | None) -> None:
+    """Take one answer in, in the transaction that settles its call; without one the items wait for their next turn."""
+    rows = await tx.db.fetch(ITEMS, about)
+    if answer is None:
+        await tagging.let_go(tx, rows)
+        return
+    words = await tags.in_use(tx)
+    found, dropped = tag_answers.usable(
+        answer.value, len(about), frozenset(word.slug for word in words)
+    )
+    tagging.ITEMS.labels("dropped").inc(dropped)
+    there = {row["id"] for row in rows}
+    chosen = {about[index]: one for index, one in found.items() if about[index] in there}
+    keys = {row["id"]: tagging.key_of(tx, row, words) for row in rows}
+    await tagging.store(tx, chosen, rows, words, "success", keys)
