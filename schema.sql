@@ -1626,17 +1626,17 @@ CREATE INDEX story_words_span ON story_words (span);
 
 -- What listed feeds tell stands in a story's figures; what only some may read does not, unless nobody else tells it.
 CREATE FUNCTION recount_stories(ids bigint[]) RETURNS void LANGUAGE sql AS $$
-    WITH held AS MATERIALIZED (
-        SELECT id FROM stories WHERE id = ANY(ids) ORDER BY id FOR UPDATE
-    ), counted AS (
-        SELECT held.id, count(i.id)::int AS items, count(i.id) FILTER (WHERE f.visibility = 'listed')::int AS listed,
+    -- Apart from the count: whoever waits here must count what came in meanwhile.
+    SELECT id FROM stories WHERE id = ANY(ids) ORDER BY id FOR UPDATE;
+    WITH counted AS (
+        SELECT s.id, count(i.id)::int AS items, count(i.id) FILTER (WHERE f.visibility = 'listed')::int AS listed,
                min(i.published_at) AS first_at, max(i.published_at) AS last_at,
                min(i.published_at) FILTER (WHERE f.visibility = 'listed') AS listed_first,
                max(i.published_at) FILTER (WHERE f.visibility = 'listed') AS listed_last,
                (array_agg(i.id ORDER BY i.image_url IS NULL, i.published_at, i.id)
                    FILTER (WHERE f.visibility = 'listed'))[1] AS lead
-        FROM held LEFT JOIN feed_items i ON i.story_id = held.id LEFT JOIN feeds f ON f.id = i.feed_id
-        GROUP BY held.id
+        FROM stories s LEFT JOIN feed_items i ON i.story_id = s.id LEFT JOIN feeds f ON f.id = i.feed_id
+        WHERE s.id = ANY(ids) GROUP BY s.id
     ), ended AS (
         DELETE FROM stories s USING counted c WHERE s.id = c.id AND c.items = 0
     )

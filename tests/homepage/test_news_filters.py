@@ -137,3 +137,9 @@ async def test_muting_leads_to_no_other_site_and_knows_no_hidden_story(
         "SELECT story_id FROM feed_items WHERE feed_id = $1", secret
     )
     assert "Nobody" not in (await browser.get(f"/news/filters?story={number}")).text
+
+
+async def test_a_filter_that_is_over_already_is_refused(browser: Browser) -> None:
+    form = {"kind": "mute_word", "value": "goats", "until": "2020-01-01T00:00:00Z", "back": "/news"}
+    answer = await browser.json("POST", "/api/news/filters", form)
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, ["until"])

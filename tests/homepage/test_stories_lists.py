@@ -1,6 +1,6 @@
 """One story, one row: its lead, its sources, its order, and pages that are full and yield each story once."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hypothesis import given, strategies
@@ -210,3 +210,20 @@ async def test_search_shows_a_story_once_at_its_newest_item_with_the_words(
     found = (await browser.json("GET", "/api/search?q=davao&kind=news")).json()["news"]
     assert [story["title"] for story in found] == [QUAKE[0][0], "Davao opens a library"]
     assert [story["also_in"] for story in found] == [2, 0]
+
+
+async def test_a_mark_of_all_says_nothing_of_feeds_that_the_reader_does_not_read(
+    browser: Browser, services: Services
+) -> None:
+    other, own = await feed(services, "other", default_on=False), await feed(services, "own")
+    [first] = await bring(services, other, entry(*QUAKE[0]))
+    await subscribed(services, who := await member(services), own)
+    await browser.sign_in(who)
+    await browser.json("POST", "/api/news/read-marks", {"before": datetime.now(UTC).isoformat()})
+    [second] = await bring(services, own, entry(*QUAKE[1]))
+    await services.db.execute(
+        "UPDATE feed_items SET fetched_at = now() + interval '1 minute' WHERE id = $1", second
+    )
+    assert len(set(await stories_of(services, [first, second]))) == 1
+    found = (await browser.json("GET", "/api/news?unread=true")).json()["items"]
+    assert [one["item_id"] for one in found] == [second]

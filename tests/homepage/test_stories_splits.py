@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.domain.homepage import story_splits
+from app.domain.homepage import story_splits, story_unions
 from app.services import Services
 from tests.homepage.newsroom import feed, subscribed
 from tests.homepage.telling_papers import QUAKE, bring, entry, figures, stories_of
@@ -134,3 +134,20 @@ async def test_the_menu_leads_to_sources_and_reasons(browser: Browser, services:
     story, _ = await quake(services)
     page = (await browser.get("/news")).text
     assert f"/news/stories/{story}#sources" in page and f"/news/stories/{story}#why" in page
+
+
+async def test_a_guest_that_was_taken_out_is_not_invited_again(services: Services) -> None:
+    story, items = await quake(services)
+    own = await feed(services, "own", visibility="member", default_on=False)
+    [guest] = await bring(services, own, entry("A garden party for the library", "Tea at four."))
+    [alone] = await stories_of(services, [guest])
+    await services.db.execute(
+        "INSERT INTO story_rules (item_id, story_id, origin) VALUES ($1, $2, 'readers')",
+        guest,
+        story,
+    )
+    await story_unions.invite(services, story, [guest])
+    assert await stories_of(services, [guest]) == [alone]
+    await services.db.execute("DELETE FROM story_rules")
+    await story_unions.invite(services, story, [guest])
+    assert await stories_of(services, [guest]) == [story]

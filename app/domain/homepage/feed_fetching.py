@@ -112,6 +112,18 @@ async def note_if_due(services: Services, feed_id: int, at: datetime, made: Atte
         feed = await tx.db.fetchrow(LOCK_IF_DUE, feed_id, at)
         if feed is not None:
             await note(tx, feed, made)
+    if feed is not None and made.code is None:
+        await follow(services, feed, made.permanent_url)
+
+
+LOCK = "SELECT id FROM feeds WHERE id = $1 FOR UPDATE"
+
+
+async def follow(services: Services, feed: Any, permanent_url: str | None) -> None:
+    """Follow a permanent redirect, after the items are stored: who stores holds its languages, and must wait for no other feed."""
+    async with services.tx() as tx:
+        if await tx.db.fetchval(LOCK, feed["id"]) is not None:
+            await feed_moves.follow(tx, feed, permanent_url)
 
 
 FETCHED = """
@@ -135,8 +147,6 @@ async def note(tx: Services, feed: Any, made: Attempt) -> None:
     await tx.db.execute(FETCHED, feed["id"], made.status, made.ms, made.size, stored.new, made.code)
     if feed["watched"] and tx.outside.get("s3") is not None:
         await wish_pictures(tx, stored.pictured)
-    if made.code is None:
-        await feed_moves.follow(tx, feed, made.permanent_url)
 
 
 async def pass_on(tx: Services, feed: Any, stored: feed_items.Stored) -> None:

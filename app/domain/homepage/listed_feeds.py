@@ -309,11 +309,7 @@ async def remove(services: Services, who: Reader, feed_id: int, reason: str = ""
 ROWS = 5_000
 DELETE_ITEMS = """
 WITH dead AS (
-    DELETE FROM feed_items WHERE id IN (SELECT id FROM feed_items WHERE feed_id = $1 LIMIT $2) RETURNING id, story_id
-), ended AS (
-    DELETE FROM stories t USING dead d
-    WHERE t.id = d.story_id AND NOT EXISTS (
-        SELECT FROM feed_items i WHERE i.story_id = t.id AND i.id NOT IN (SELECT id FROM dead))
+    DELETE FROM feed_items WHERE id IN (SELECT id FROM feed_items WHERE feed_id = $1 LIMIT $2) RETURNING id
 )
 SELECT count(*) FROM dead
 """

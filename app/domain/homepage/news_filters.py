@@ -1,6 +1,6 @@
 """Filters of news: words and tags one person does not want to read, and the only ones they want."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -81,6 +81,9 @@ async def add(services: Services, who: Reader, new: NewFilter) -> FilterList:
     value = " ".join(new.value.split())
     if not value.replace("*", "").strip():
         raise Invalid("Please name a word.", errors={"value": "Please name a word."})
+    if new.until is not None and new.until.astimezone(UTC) <= datetime.now(UTC):
+        sentence = "Please choose a time in the future."
+        raise Invalid(sentence, errors={"until": sentence})
     async with services.tx() as tx:
         if new.feed_id is not None and not await tx.db.fetchval(FEED, new.feed_id, who.id):
             sentence = "There is no such feed."

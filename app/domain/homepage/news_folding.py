@@ -33,16 +33,17 @@ IS_MINE = f"""
         WHERE newer.feed_id = i.feed_id AND (newer.published_at, newer.id) > (i.published_at, i.id)
         ORDER BY newer.published_at DESC, newer.id DESC OFFSET mine.latest_n - 1 LIMIT 1))
 """
-# With `tagged` (tag_verdicts.TAGGED) before it.
-TOLD = """
+# With `tagged` (tag_verdicts.TAGGED) before it. "Mark all read" is said of the reader's own feeds: what another one told
+# of an event has not been seen by that.
+TOLD = f"""
 i.id AS item_id, i.story_id AS id, i.title, i.url, i.feed_id, i.summary_html, i.author, i.published_at, i.fetched_at,
     i.image_key, i.language, coalesce(mine.title, f.title) AS source, f.last_ok_at, mine.folder,
     coalesce(mine.pinned, false) AS pinned, st.hidden_at IS NOT NULL AS is_hidden, apart.item_id IS NOT NULL AS is_apart,
-    st.read_at IS NOT NULL OR (st.unread_at IS NULL
+    st.read_at IS NOT NULL OR (st.unread_at IS NULL AND {IS_READ}
         AND i.fetched_at <= coalesce(greatest(everything.read_before, this.read_before), '-infinity')) AS read,
     st.saved_at IS NOT NULL AS saved,
-    coalesce((SELECT tagged.tags FROM tagged WHERE tagged.item_id = i.id), '{}') AS tags
-"""
+    coalesce((SELECT tagged.tags FROM tagged WHERE tagged.item_id = i.id), '{{}}') AS tags
+"""  # noqa: S608 - joined from the literals above
 
 
 def stories(

@@ -47,7 +47,7 @@ async def assigned(
         anew.append(member)
         if entry.guid_hash not in known:
             seeking.append((place, member))
-    await locked(services, {member.telling.language for _, member in seeking})
+    await locked(services, {member.telling.language for member in anew})
     recurring = await recurring_titles(services, source, [entries[place] for place, _ in seeking])
     desk = Desk(services, source, answers)
     for place, member in sorted(seeking, key=lambda pair: pair[1].at):

@@ -25,6 +25,17 @@ class Split(msgspec.Struct):
     for_all: bool
 
 
+# Two who come at once are heard one after the other, and everybody takes the item before the story.
+HOLD_ITEM = "SELECT id FROM feed_items WHERE id = $1 FOR UPDATE"
+HOLD_STORY = "SELECT id FROM stories WHERE id = $1 FOR UPDATE"
+
+
+async def held(tx: Services, story_id: int, item_id: int) -> None:
+    """Hold an item and a story to the end of the caller's transaction."""
+    await tx.db.execute(HOLD_ITEM, item_id)
+    await tx.db.execute(HOLD_STORY, story_id)
+
+
 THERE = """
 SELECT i.story_id = $1 AND EXISTS (SELECT FROM feed_items o WHERE o.story_id = $1 AND o.id <> i.id) AS is_part,
        EXISTS (SELECT FROM story_splits s WHERE s.item_id = i.id AND s.story_id = $1 AND s.user_id = $3) AS is_apart
@@ -43,6 +54,7 @@ async def add(services: Services, who: Reader, story_id: int, item_id: int) -> S
     """
     async with services.tx() as tx:
         await visible(tx, who, item_id)
+        await held(tx, story_id, item_id)
         row = await tx.db.fetchrow(THERE, story_id, item_id, who.id)
         if not row["is_apart"]:
             if not row["is_part"]:
@@ -100,6 +112,7 @@ async def remove(services: Services, who: Reader, story_id: int, item_id: int) -
     """Take that back; a rule that has too few voices left falls with it. Raises NotFound, and Conflict when others said it too."""
     async with services.tx() as tx:
         await visible(tx, who, item_id)
+        await held(tx, story_id, item_id)
         gone = await tx.db.execute(REMOVE, who.id, item_id, story_id)
         origin = await tx.db.fetchval(RULED, item_id, story_id)
         if gone == "DELETE 0" and not (origin and CURATES in who.permissions):

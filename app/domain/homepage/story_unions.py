@@ -47,7 +47,10 @@ async def put(services: Services, story_id: int, items: Sequence[int]) -> None:
 
 
 INVITE = """
-WITH guests AS (SELECT id, story_id FROM feed_items WHERE id = ANY($2)), moved AS (
+WITH guests AS (
+    SELECT id, story_id FROM feed_items i WHERE id = ANY($2)
+        AND NOT EXISTS (SELECT FROM story_rules r WHERE r.item_id = i.id AND r.story_id = $1)
+), moved AS (
     UPDATE feed_items i SET story_id = $1 FROM guests g WHERE i.id = g.id
 )
 SELECT array_agg(story_id) FROM guests

@@ -79,7 +79,7 @@ UPDATE feed_items SET tag_asked_until = now() + $4 WHERE id IN (
     WHERE i.tagged_by IN ('none', 'feed', 'rules') AND i.tag_attempts < 3 AND i.published_at > now() - interval '7 days'
       AND (i.tag_asked_until IS NULL OR i.tag_asked_until < now())
       AND (f.visibility = 'listed' OR f.readers >= 2)
-      AND (NOT $3 OR (f.readers > 0 AND EXISTS (SELECT FROM stories t WHERE t.lead_item_id = i.id)))
+      AND (NOT $3 OR (f.readers > 0 AND EXISTS (SELECT FROM stories t WHERE t.id = i.story_id AND t.lead_item_id = i.id)))
     ORDER BY f.ai_critical DESC, f.readers DESC, i.published_at DESC, i.id LIMIT $1 FOR UPDATE OF i SKIP LOCKED
 ) RETURNING id, title, summary_html, body_text, language, tag_attempts, feed_id
 """
