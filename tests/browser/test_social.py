@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import ConsoleMessage, Page, expect
 
 from app.domain.homepage import social_posts
+from app.domain.platform import memories
 from app.domain.platform.flags import shipped
 from app.services import Services
 
@@ -23,7 +24,8 @@ async def switched_on(services: Services) -> None:
 
 
 async def fetched(services: Services) -> None:
-    """What the worker does half an hour long."""
+    """What the worker does half an hour long; like it, it knows the flags."""
+    await memories.read(services)
     for row in await services.db.fetch("SELECT id FROM social_accounts WHERE last_ok_at IS NULL"):
         await social_posts.refresh(services, row["id"])
 
