@@ -119,7 +119,9 @@ async def test_hours_start_now_and_a_missing_low_stays_missing(
     await seen(services)
     await weather_spots.refresh_due(services)
     found = await seen(services)
-    assert (len(found.hours), found.hours[0].label) == (24, f"{HOUR:%H}")
+    # The file may have been read in the hour before this one.
+    assert found.hours[0].label in (f"{HOUR:%H}", f"{datetime.now(UTC):%H}")
+    assert len(found.hours) in (23, 24)
     assert (len(found.days), found.days[0].low, found.days[0].high) == (7, None, 20)
 
 
