@@ -90,7 +90,7 @@ async def committed(settings: Any, services: Services) -> Any:
     )  # fmt: skip
     yield dataclasses.replace(services, db=Database(pool))
     await pool.execute(
-        "TRUNCATE ai_usage_tracking, ai_usage_days, ai_calls, emails, delayed_jobs, quality_checks CASCADE"
+        "TRUNCATE ai_usage_tracking, ai_usage_days, ai_calls, emails, delayed_jobs, job_count_deltas, job_counts, quality_checks CASCADE"
     )
     await pool.close()
 

@@ -91,8 +91,7 @@ async def test_hints_do_not_pile_up_while_all_slots_are_busy(
         for job_id in ids:
             await until_status(ledger, job_id, "done", seconds=30)
     await lane.aclose(close_connection_pool=True)
-    # Those of the two that run lie there until they end, beside what is given for each slot.
-    assert 0 < most <= (relay.HINTS_PER_SLOT + 1) * 2
+    assert 0 < most <= relay.HINTS_PER_SLOT * 2
 
 
 async def is_full(worker: Worker) -> bool:
