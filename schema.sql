@@ -143,11 +143,11 @@ CREATE INDEX identities_expiry ON identities (expires_at) WHERE refresh_token_en
 
 CREATE TABLE token_revocations (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    provider text NOT NULL CHECK (provider IN ('google', 'facebook', 'apple')),
+    provider text NOT NULL CHECK (provider IN ('google', 'facebook', 'apple', 'facebook_pages', 'instagram')),
     token_enc bytea NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now()
 );
-COMMENT ON TABLE token_revocations IS 'One token of an outside account that was unlinked, until its provider has revoked it.';
+COMMENT ON TABLE token_revocations IS 'One token of an outside account that was unlinked or erased, until its provider has revoked it.';
 
 CREATE TABLE impersonation_audit (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -1139,6 +1139,8 @@ CREATE TABLE ai_usage_tracking (
     reserved_micros numeric NOT NULL DEFAULT 0 CHECK (reserved_micros >= 0),
     budget_limit_cents bigint NOT NULL DEFAULT 50000 CHECK (budget_limit_cents >= 0),
     alerted smallint NOT NULL DEFAULT 0 CHECK (alerted IN (0, 75, 90, 100)),
+    -- With nothing under way, what is left was less than one more call may cost: no call until the limit is raised.
+    is_full boolean NOT NULL DEFAULT false,
     -- What the running day and each feature have taken, spent or reserved. All ceilings are judged by this one row,
     -- which every reservation locks: two of them can never both take what is left for one.
     day date,
@@ -1172,6 +1174,8 @@ CREATE TABLE ai_batches (
     feature text NOT NULL,
     state text NOT NULL DEFAULT 'sending' CHECK (state IN ('sending', 'waiting', 'done', 'lost')),
     calls integer NOT NULL,
+    -- What its model cost when it was handed over; null in batches of before this was kept.
+    price text CHECK (length(price) <= 200),
     ended_at timestamptz,
     created_at timestamptz NOT NULL DEFAULT now()
 );
@@ -1215,7 +1219,7 @@ CREATE TABLE ai_results (
 );
 COMMENT ON TABLE ai_results IS
     'One paid answer, by the SHA-256 of feature, model, prompt version, tag-list version and text; kept 30 days after its last use.';
-CREATE INDEX ai_results_used ON ai_results (used_at);
+CREATE INDEX ai_results_used ON ai_results (used_at) INCLUDE (hits);
 
 CREATE TABLE ai_acknowledgements (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -1401,6 +1405,13 @@ CREATE TRIGGER layout_templates_rise BEFORE UPDATE OF version ON layout_template
     FOR EACH ROW WHEN (NEW.version < OLD.version) EXECUTE FUNCTION refuse_older_version();
 CREATE TRIGGER layout_templates_told AFTER INSERT OR UPDATE OR DELETE ON layout_templates
     FOR EACH STATEMENT EXECUTE FUNCTION tell_memories('templates');
+
+-- As text: what stands in settings need be no number of a feed.
+CREATE VIEW template_feeds AS
+    SELECT w.settings ->> 'feed_id' AS feed_id
+    FROM layout_templates t JOIN template_widgets w ON w.template_id = t.id AND w.version = t.version
+    WHERE t.state = 'published' AND w.type = 'rss_feed';
+COMMENT ON VIEW template_feeds IS 'The feeds that pages designed by the operator show by themselves.';
 
 CREATE TABLE pages (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -1605,7 +1616,12 @@ CREATE INDEX feed_items_latest ON feed_items (published_at DESC, id DESC);
 -- What was found long after it was published: it may be unread though its neighbours in time are read.
 CREATE INDEX feed_items_late ON feed_items (feed_id, fetched_at) INCLUDE (published_at, id)
     WHERE fetched_at - published_at > interval '1 hour';
+-- The same of all feeds together, for who marked all of them read; few items are in either.
+CREATE INDEX feed_items_late_of_all ON feed_items (fetched_at) INCLUDE (published_at, id)
+    WHERE fetched_at - published_at > interval '1 hour';
 CREATE INDEX feed_items_story ON feed_items (story_id);
+-- By day of arrival only the nightly checks ask, so the smallest index will do.
+CREATE INDEX feed_items_fetched ON feed_items USING brin (fetched_at) WITH (autosummarize = on);
 CREATE INDEX feed_items_url ON feed_items (url_key);
 CREATE INDEX feed_items_untagged ON feed_items (published_at DESC)
     WHERE tagged_by IN ('none', 'feed', 'rules') AND tag_attempts < 3;
@@ -1683,6 +1699,26 @@ COMMENT ON TABLE story_splits IS 'This item is no part of that story, for one pe
 CREATE INDEX story_splits_item ON story_splits (item_id, story_id);
 CREATE INDEX story_splits_story ON story_splits (story_id);
 
+CREATE TABLE story_moves (
+    -- A plain number: the story is gone, as a rule.
+    story_id bigint NOT NULL,
+    item_id bigint NOT NULL REFERENCES feed_items ON DELETE CASCADE,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (story_id, item_id)
+);
+COMMENT ON TABLE story_moves IS
+    'This item once stood in that story. Who asks for a story that is gone is led to where what they may see of it stands now.';
+CREATE INDEX story_moves_item ON story_moves (item_id);
+CREATE FUNCTION note_story_move() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO story_moves (story_id, item_id) VALUES (OLD.story_id, OLD.id) ON CONFLICT (story_id, item_id) DO NOTHING;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER feed_items_moved AFTER UPDATE OF story_id ON feed_items
+    FOR EACH ROW WHEN (OLD.story_id IS DISTINCT FROM NEW.story_id AND OLD.story_id IS NOT NULL)
+    EXECUTE FUNCTION note_story_move();
+
 CREATE TABLE item_tags (
     item_id bigint NOT NULL REFERENCES feed_items ON DELETE CASCADE,
     tag_id bigint NOT NULL REFERENCES tags ON DELETE CASCADE,
@@ -1737,6 +1773,7 @@ CREATE TABLE tag_merge_items (
     origin text NOT NULL,
     confidence real,
     added boolean NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (merge_id, item_id)
 );
 COMMENT ON TABLE tag_merge_items IS 'One item whose tag was moved by a merge; added: it had not the other tag before.';
@@ -1772,10 +1809,12 @@ CREATE TABLE news_filters (
     kind text NOT NULL CHECK (kind IN ('mute_word', 'mute_tag', 'only_word')),
     feed_id bigint REFERENCES feeds ON DELETE CASCADE,
     value text NOT NULL CHECK (length(value) BETWEEN 1 AND 60),
+    pattern text NOT NULL DEFAULT '',
     until timestamptz,
     created_at timestamptz NOT NULL DEFAULT now()
 );
-COMMENT ON TABLE news_filters IS 'One rule of one person on what news to leave out.';
+COMMENT ON TABLE news_filters IS
+    'One rule of one person on what news to leave out. pattern: the value as it is looked for among the words of items.';
 CREATE UNIQUE INDEX news_filters_once ON news_filters (user_id, kind, coalesce(feed_id, 0), lower(value));
 
 CREATE TABLE feed_checks (

@@ -9,9 +9,9 @@ import asyncpg
 import orjson
 
 from app.config import Settings
-from app.errors import ServiceDown
+from app.errors import Contended, ServiceDown
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 ROOT = Path(__file__).resolve().parent.parent
 
 # What a connection says when the server behind it goes. InternalClientError: asyncpg met the server's farewell between
@@ -37,6 +37,20 @@ UNREACHABLE = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
 )
+
+
+# What PostgreSQL says to one of two that wait for each other (40P01, 40001): nothing of what it asked for was done.
+CONTENDED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+# So often what has done nothing is begun again.
+TRIES = 3
+
+
+def contended() -> Contended:
+    """The problem that a request gets whose transaction was ended so that another one could go on."""
+    return Contended(
+        "Somebody changed the same thing at this very moment. Nothing of yours was saved. Please try again.",
+        retry_after=1,
+    )
 
 
 def is_away(error: BaseException) -> bool:
@@ -95,12 +109,27 @@ class Database:
         try:
             if self.connection is not None:
                 return await getattr(self.connection, method)(*arguments)
-            async with self.held() as connection:
-                return await getattr(connection, method)(*arguments)
+            return await self._run_alone(method, *arguments)
+        except CONTENDED as error:
+            # In a transaction it is for its owner to say what becomes of the whole.
+            if self.connection is None or self.connection.is_in_transaction():
+                raise
+            raise contended() from error
         except AWAY as error:
             if not is_away(error):
                 raise
             raise database_away() from error
+
+    async def _run_alone(self, method: str, *arguments: Any) -> Any:
+        # A statement by itself is a transaction: one that was ended for another's sake is simply said again.
+        for left in reversed(range(TRIES)):
+            async with self.held() as connection:
+                try:
+                    return await getattr(connection, method)(*arguments)
+                except CONTENDED as error:
+                    if not left:
+                        raise contended() from error
+        raise AssertionError
 
     async def fetch(self, query: str, *values: Any) -> list[Any]:
         """All rows."""

@@ -76,6 +76,12 @@ class ServiceDown(Problem):
     status, code, title = 503, "service_down", "Not available at the moment"
 
 
+class Contended(ServiceDown):
+    """Two changed the same at one moment and waited for each other: this one was ended, and nothing of it was done."""
+
+    code = "contended"
+
+
 class NotConfigured(ServiceDown):
     """The site has not set up the service that this needs."""
 

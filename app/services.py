@@ -3,10 +3,13 @@
 import contextlib
 import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from app.config import Settings
-from app.db import LOST, Database, database_away, is_away
+from app.db import CONTENDED, LOST, TRIES, Database, contended, database_away, is_away
+from app.errors import Contended
+
+Found = TypeVar("Found")
 
 
 class Ledger(Protocol):
@@ -65,6 +68,10 @@ class Services:
     async def tx(self, *, ends_job: bool = False) -> AsyncIterator["Services"]:
         """The same services inside one transaction (a savepoint when already in one). Raises ServiceDown.
 
+        Where PostgreSQL ends it because two waited for each other it raises Contended, and is not begun again here: what
+        the block did outside of it would be done twice. A request is asked to try again, a job is tried again by its
+        ledger as long as it has attempts; what knows that it can begin anew uses `again`.
+
         With `ends_job` the running job, if there is one, is done with this very commit.
         """
         async with self.db.held() as connection:
@@ -77,10 +84,27 @@ class Services:
                     elif self.job is not None:
                         # An attempt that has lost its job commits nothing more (jobs/runs.py).
                         self.job.check()
+            except CONTENDED as error:
+                raise contended() from error
             except LOST as error:
                 if not is_away(error):
                     raise
                 raise database_away() from error
+
+    async def again(self, work: Callable[["Services"], Awaitable[Found]]) -> Found:
+        """Do `work` in a transaction; from its start again where it was ended because two waited for each other.
+
+        Only for work that does nothing but write to the database. Inside another transaction it is done once: what that
+        one holds cannot be let go here. Raises Contended after three times, and what `work` raises.
+        """
+        for left in reversed(range(TRIES)):
+            try:
+                async with self.tx() as tx:
+                    return await work(tx)
+            except Contended:
+                if self.in_tx or not left:
+                    raise
+        raise AssertionError
 
     async def enqueue(self, job_type: str, *arguments: Any, **options: Any) -> int:
         """Write one job in the caller's transaction; answer its id."""
