@@ -5,19 +5,30 @@ import contextlib
 import importlib
 import json
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import httpx2
 import msgspec
 
-from app.errors import NotFound, Problem, ServiceDown
+from app.errors import Invalid, NotFound, Problem, ServiceDown
 from app.outside.breakers import Breaker
 
 Shape = TypeVar("Shape")
 
 SECONDS = 60.0
 # What a refusal of the provider is called here; it was not billed.
-CODES = {401: "refused_key", 403: "refused_key", 429: "over_quota", 529: "overloaded"}
+CODES = {
+    401: "refused_key",
+    402: "no_credit",
+    403: "refused_key",
+    429: "over_quota",
+    529: "overloaded",
+}
+# Whoever says that time ran out does not say how far the work had come.
+UNCLEAR = (408, 504)
+# The provider's word for a request that is wrong in itself: it will not be taken another time either.
+WRONG = "invalid_request_error"
+NOT_TAKEN = "http_400"
 
 
 class ModelDown(ServiceDown):
@@ -35,13 +46,17 @@ class Part(msgspec.Struct):
     text: str = ""
 
 
+# No answer is longer than all that a model can read; a figure beyond that, or below nothing, is none.
+Count = Annotated[int, msgspec.Meta(ge=0, le=500_000_000)]
+
+
 class Usage(msgspec.Struct):
     """What is billed."""
 
-    input_tokens: int
-    output_tokens: int
-    cache_creation_input_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
+    input_tokens: Count
+    output_tokens: Count
+    cache_creation_input_tokens: Count | None = None
+    cache_read_input_tokens: Count | None = None
 
 
 class Message(msgspec.Struct):
@@ -53,10 +68,11 @@ class Message(msgspec.Struct):
 
 
 class BatchResult(msgspec.Struct):
-    """How one request of a batch ended: succeeded, errored, canceled or expired."""
+    """How one request of a batch ended: succeeded with a message, errored, canceled or expired."""
 
     type: str
-    message: Message | None = None
+    message: Any = None
+    error: Any = None
 
 
 class BatchLine(msgspec.Struct):
@@ -124,43 +140,38 @@ class Anthropic:
     async def ask(self, request: Mapping[str, Any]) -> Reply:
         """Return the answer to one request. Raises ModelDown, and ServiceDown while the breaker is open."""
         client = await self._opened()
-        async with self.breaker.request():
-            try:
-                asked = client.messages.with_raw_response.create(**request)
-                return reply_of(await self._said(asked, Message))
-            except NotFound as error:
-                # Such a model there is not: as clear as a refusal can be.
-                raise ModelDown("unknown_model", is_clear=True) from error
+        async with self._tried():
+            asked = client.messages.with_raw_response.create(**request)
+            return reply_of(await self._said(asked, Message))
 
     async def send_batch(self, requests: Mapping[str, Mapping[str, Any]]) -> str:
         """Hand over many requests by name; return the batch's id. Raises ModelDown, ServiceDown."""
         named = [{"custom_id": name, "params": dict(asked)} for name, asked in requests.items()]
         client = await self._opened()
-        async with self.breaker.request():
+        async with self._tried():
             create = client.messages.batches.with_raw_response.create
             return (await self._said(create(requests=named), Batch)).id
 
     async def batch_ended(self, batch_id: str) -> bool:
         """Return whether all of a batch is answered. Raises NotFound, ModelDown, ServiceDown."""
         client = await self._opened()
-        async with self.breaker.request():
+        async with self._tried(may_miss=True):
             asked = client.messages.batches.with_raw_response.retrieve(batch_id)
             return (await self._said(asked, Batch)).processing_status == "ended"
 
-    async def batch_replies(self, batch_id: str) -> AsyncIterator[tuple[str, Reply | None]]:
-        """Yield the answers by name; None for a request that failed. Raises NotFound, ModelDown, ServiceDown."""
+    async def batch_replies(self, batch_id: str) -> AsyncIterator[tuple[str, Reply | ModelDown]]:
+        """Yield the answers by name, or why there is none. Raises NotFound, ModelDown, ServiceDown."""
         client = await self._opened()
-        async with self.breaker.request(), self._within():
+        async with self._tried(may_miss=True), self._within():
             lines = [line async for line in await client.messages.batches.results(batch_id)]
         for line in lines:
-            found = checked(line.model_dump(), BatchLine)
-            message = found.result.message
-            yield found.custom_id, reply_of(message) if message else None
+            if (named := named_reply(line)) is not None:
+                yield named
 
     async def reachable(self) -> None:
         """Ask the cheapest question: which models there are. Raises ModelDown, ServiceDown."""
         client = await self._opened()
-        async with self.breaker.request():
+        async with self._tried():
             await self._said(client.models.with_raw_response.list(limit=1), Models)
 
     async def close(self) -> None:
@@ -181,6 +192,20 @@ class Anthropic:
                     http_client=httpx2.AsyncClient(trust_env=False, timeout=None),
                 )
         return self._client
+
+    @contextlib.asynccontextmanager
+    async def _tried(self, *, may_miss: bool = False) -> AsyncIterator[None]:
+        """One request past the breaker. A request that is wrong in itself says nothing against the provider."""
+        try:
+            async with self.breaker.request():
+                yield
+        except Invalid as error:
+            raise ModelDown(NOT_TAKEN, is_clear=True) from error
+        except NotFound as error:
+            if may_miss:
+                raise
+            # Such a model there is not: as clear as a refusal can be.
+            raise ModelDown("unknown_model", is_clear=True) from error
 
     async def _said(self, asked: Any, shape: type[Shape]) -> Shape:
         async with self._within():
@@ -213,25 +238,43 @@ class Anthropic:
 def refusal(error: Any) -> Problem:
     """A status that is not a success. It is clear when it is the provider's own word, and no gateway's on the way."""
     status, said = error.status_code, error.response.headers.get("retry-after", "")
-    if status == 404:
-        return NotFound("The provider knows nothing about that.")
     is_own_word = isinstance(error.body, dict) and error.body.get("type") == "error"
+    # A gateway's 404 says only that the way leads nowhere today, and nothing about a batch that is paid for.
+    if status == 404 and is_own_word:
+        return NotFound("The provider knows nothing about that.")
     wait = float(said) if said.isdecimal() and len(said) < 6 else None
     code = CODES.get(status, f"http_{status}")
-    return ModelDown(code, is_clear=is_own_word or status in CODES, retry_after=wait)
+    if status == 400 and is_own_word:
+        # An account without money is told in the same words as a request that is wrong.
+        if "credit balance" not in str(error.body):
+            return Invalid("The provider does not take this request.")
+        code = CODES[402]
+    is_clear = (is_own_word or status == 404 or status in CODES) and status not in UNCLEAR
+    return ModelDown(code, is_clear=is_clear, retry_after=wait)
 
 
-def checked(given: Any, shape: type[Shape]) -> Shape:
-    """Something the SDK has read, in our shape. Raises ModelDown."""
+def named_reply(line: Any) -> tuple[str, Reply | ModelDown] | None:
+    """One line of a batch's results as the SDK read it; None for one that names no request."""
     try:
-        return msgspec.convert(given, shape)
-    except msgspec.ValidationError as error:
-        raise ModelDown("garbage", is_clear=False) from error
+        found = msgspec.convert(line.model_dump(warnings=False), BatchLine)
+    except (AttributeError, msgspec.ValidationError):
+        return None
+    result = found.result
+    if result.type != "succeeded":
+        is_wrong = WRONG in str(result.error) and "credit balance" not in str(result.error)
+        code = NOT_TAKEN if is_wrong else result.type[:40]
+        return found.custom_id, ModelDown(code, is_clear=True)
+    try:
+        return found.custom_id, reply_of(msgspec.convert(result.message, Message))
+    except ModelDown as down:
+        return found.custom_id, down
+    except msgspec.ValidationError:
+        return found.custom_id, ModelDown("garbage", is_clear=False)
 
 
 def reply_of(message: Message) -> Reply:
-    """A message's text and its bill."""
-    return Reply(
+    """A message's text and its bill. Raises ModelDown for a bill of nothing: no request is read for nothing."""
+    found = Reply(
         text="".join(part.text for part in message.content if part.type == "text"),
         tokens_in=message.usage.input_tokens,
         tokens_out=message.usage.output_tokens,
@@ -239,3 +282,6 @@ def reply_of(message: Message) -> Reply:
         cache_read=message.usage.cache_read_input_tokens or 0,
         why_ended=message.stop_reason or "",
     )
+    if found.tokens_in + found.cache_write + found.cache_read == 0:
+        raise ModelDown("garbage", is_clear=False)
+    return found

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.errors import ServiceDown
-from app.outside.anthropic import Anthropic
+from app.outside.anthropic import Anthropic, ModelDown, Reply
 from app.outside.breakers import Breaker
 from tests.conftest import ROOT
 from tests.world.claude import KEY, Claude
@@ -71,6 +71,10 @@ def test_the_size_of_a_request_counts_bytes_and_no_characters() -> None:
         ("500", "http_500", True),
         ("529", "overloaded", True),
         ("429", "over_quota", True),
+        ("400", "http_400", True),
+        ("no_credit", "no_credit", True),
+        ("408", "http_408", False),
+        ("504", "http_504", False),
     ],
 )
 async def test_what_goes_wrong_says_whether_it_is_clear(
@@ -95,6 +99,18 @@ async def test_a_wrong_key_and_an_unknown_model_are_clear_refusals(claude: Claud
     await door.close()
 
 
+async def test_a_request_that_is_wrong_in_itself_rests_no_provider(claude: Claude) -> None:
+    door = Anthropic(KEY, url=claude.url, breaker=Breaker("anthropic", limit=1))
+    claude.order(["400", "honest", "500"])
+    with pytest.raises(ServiceDown):
+        await door.ask(request(door))
+    assert isinstance(await door.ask(request(door)), Reply)
+    with pytest.raises(ServiceDown):
+        await door.ask(door.request("claude-9", "s", "c", SCHEMA, 9))
+    assert door.breaker.state == "closed"
+    await door.close()
+
+
 async def test_a_provider_that_is_away_was_never_billed() -> None:
     door = Anthropic(KEY, url="http://127.0.0.1:9", breaker=Breaker("anthropic"))
     with pytest.raises(ServiceDown) as down:
@@ -108,7 +124,8 @@ async def test_a_batch_gives_each_answer_its_name(door: Anthropic, claude: Claud
     name = await door.send_batch({"7": request(door), "8": request(door)})
     assert await door.batch_ended(name)
     found = {one: reply async for one, reply in door.batch_replies(name)}
-    assert found["7"] is not None and found["8"] is None
+    assert isinstance(found["7"], Reply) and isinstance(found["8"], ModelDown)
+    assert (found["8"].code, found["8"].is_clear) == ("errored", True)
     claude.batch_seconds = 60
     assert not await door.batch_ended(await door.send_batch({"9": request(door)}))
 

@@ -1,5 +1,7 @@
 """Slack: a line goes into its channel, and what refuses it says why."""
 
+import asyncio
+import dataclasses
 from collections.abc import AsyncIterator
 
 import pytest
@@ -22,12 +24,14 @@ class Webhook:
     def __init__(self) -> None:
         self.lines: list[dict[str, str]] = []
         self.status = 200
+        self.pause = 0.0
         self.app = Starlette(routes=[Route("/hook", self.take, methods=["POST"])])
 
     async def take(self, request: Request) -> Response:
         """Take one line, or refuse it."""
         if self.status == 200:
             self.lines.append(await request.json())
+            await asyncio.sleep(self.pause)
         return PlainTextResponse("ok", self.status, headers={"retry-after": "9"})
 
 
@@ -66,6 +70,25 @@ async def test_a_webhook_that_is_away_is_unreachable() -> None:
         await slack.post("#x", "y")
     await slack.close()
     assert down.value.code == "unreachable"
+
+
+async def test_a_line_that_may_have_arrived_is_not_posted_again(
+    services: Services, webhook: tuple[Webhook, Slack]
+) -> None:
+    hook, _ = webhook
+    hook.pause = 1.0
+    slack = Slack(webhook[1]._url, breaker=Breaker("slack"), timeout=0.2)
+    await chat.post(dataclasses.replace(services, outside={"slack": slack}), "#x", "y")
+    await slack.close()
+    assert slack.breaker.results == {"not_confirmed": 1}
+    assert len(hook.lines) == 1
+
+
+async def test_a_line_that_never_left_is_tried_again(services: Services) -> None:
+    slack = Slack("http://127.0.0.1:9/hook", breaker=Breaker("slack"))
+    with pytest.raises(ServiceDown):
+        await chat.post(dataclasses.replace(services, outside={"slack": slack}), "#x", "y")
+    await slack.close()
 
 
 async def test_without_a_webhook_nothing_is_said(services: Services) -> None:

@@ -166,6 +166,29 @@ async def test_a_day_under_80_percent_tagged_is_found_until_it_is_tagged(
     assert await open_ones(services) == []
 
 
+async def test_what_only_its_owner_reads_needs_no_tag(services: Services) -> None:
+    who = await member(services)
+    own = await newsroom.feed(services, "own")
+    await services.db.execute(
+        "UPDATE feeds SET visibility = 'private', owner_id = $2, url = NULL, url_enc = 'x', default_on = false WHERE id = $1",
+        own,
+        who.id,
+    )
+    for number in range(3):
+        await newsroom.item(services, own, f"Title {number}")
+    await services.db.execute(YESTERDAY)
+    await documents.check(services)
+    assert await open_ones(services) == []
+
+
+async def test_an_open_finding_that_is_found_again_takes_the_new_words(services: Services) -> None:
+    assert await quality_checks.add(services, "ai_books", "2026-11", "one")
+    first = await services.db.fetchrow("SELECT id, looked_at FROM quality_checks")
+    assert not await quality_checks.add(services, "ai_books", "2026-11", "two")
+    [row] = await services.db.fetch("SELECT id, looked_at, says FROM quality_checks")
+    assert tuple(row) == (*first, "two")
+
+
 async def test_the_nightly_job_looks(services: Services) -> None:
     async with services.tx() as tx:
         await tx.enqueue("check_documents")

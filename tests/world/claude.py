@@ -20,9 +20,31 @@ KEY = "demo-anthropic-key"
 LIST = {"claude-haiku-4-5": (1, 5), "claude-sonnet-5": (2, 10)}
 # What a request may meet. `honest` answers well; the rest is what a tagger has to bear.
 MODES = (
-    "honest", "slow", "bill_then_hang", "bill_then_cut", "bill_then_502", "400", "500", "529", "429",
-    "broken_json", "prose", "made_up", "wrong_index", "injected",
+    "honest", "slow", "bill_then_hang", "bill_then_cut", "bill_then_502", "400", "408", "500", "504", "529", "429",
+    "no_credit", "broken_json", "prose", "made_up", "wrong_index", "injected",
+    "bill_ten_times", "bill_nothing", "bill_less_than_nothing", "bill_the_moon",
 )  # fmt: skip
+# Refusals that are not billed.
+REFUSALS = {
+    "400": (400, "invalid_request_error", "no"),
+    "408": (408, "timeout_error", "no"),
+    "500": (500, "api_error", "no"),
+    "504": (504, "timeout_error", "no"),
+    "529": (529, "overloaded_error", "no"),
+    "429": (429, "rate_limit_error", "no"),
+    "no_credit": (
+        400,
+        "invalid_request_error",
+        "Your credit balance is too low to access the API.",
+    ),
+}
+# What of its tokens a provider says that has lost its mind.
+LIES = {
+    "bill_ten_times": 10,
+    "bill_nothing": 0,
+    "bill_less_than_nothing": -1,
+    "bill_the_moon": 10**9,
+}
 REQUESTS_LEFT = 4000
 WORDS = {
     "world": ("war", "minister", "nations", "border", "talks"),
@@ -45,7 +67,7 @@ class Claude:
         self.delay, self.rota = 0.0, itertools.cycle(("honest",))
         self.ledger: list[dict[str, Any]] = []
         self.batches: dict[str, dict[str, Any]] = {}
-        self.batch_seconds = 0.0
+        self.batch_seconds = self.batch_delay = 0.0
         self.url = ""
         self.app = Starlette(
             routes=[
@@ -79,7 +101,7 @@ class Claude:
         self.order(["honest"])
         self.ledger.clear()
         self.batches.clear()
-        self.batch_seconds = 0.0
+        self.batch_seconds = self.batch_delay = 0.0
 
     async def messages(self, request: Request) -> Response:
         """Answer one request, in the mode whose turn it is."""
@@ -93,7 +115,7 @@ class Claude:
             return refused
         mode = next(self.rota)
         await self.faults.pause(self.delay or (2.0 if mode == "slow" else 0.0))
-        if mode in ("400", "500", "529", "429"):
+        if mode in REFUSALS:
             return fault(mode)
         answer = self.answered(asked, mode)
         if mode == "bill_then_hang":
@@ -115,7 +137,9 @@ class Claude:
         """Return one message, and write its bill."""
         text = written(asked, mode)[: asked["max_tokens"] * 4]
         size = len(json.dumps(asked, ensure_ascii=False).encode())
-        usage = {"input_tokens": size // 4 + 300, "output_tokens": len(text.encode()) // 4 + 1}
+        times = LIES.get(mode, 1)
+        tokens = (size // 4 + 300, len(text.encode()) // 4 + 1)
+        usage = {"input_tokens": tokens[0] * times, "output_tokens": tokens[1] * times}
         into, out = LIST[asked["model"]]
         micros = Decimal(usage["input_tokens"] * into + usage["output_tokens"] * out)
         self.ledger.append(
@@ -162,13 +186,16 @@ class Claude:
         results = []
         for one in asked:
             mode = next(self.rota)
-            if mode in ("400", "500", "529", "429"):
-                result: dict[str, Any] = {"type": "errored", "error": {"type": "error"}}
+            if mode in REFUSALS:
+                _, kind, says = REFUSALS[mode]
+                error = {"type": "error", "error": {"type": kind, "message": says}}
+                result: dict[str, Any] = {"type": "errored", "error": error}
             else:
                 message = self.answered(one["params"], mode, in_batch=True)
                 result = {"type": "succeeded", "message": message}
             results.append({"custom_id": one["custom_id"], "result": result})
         self.batches[name] = {"ready_at": self.now() + self.batch_seconds, "results": results}
+        await self.faults.pause(self.batch_delay)
         return JSONResponse(self.shown(name))
 
     def shown(self, name: str) -> dict[str, Any]:
@@ -227,14 +254,8 @@ def trouble(status: int, kind: str, message: str, **headers: str) -> Response:
 
 def fault(mode: str) -> Response:
     """A refusal that is not billed."""
-    kinds = {
-        "400": "invalid_request_error",
-        "500": "api_error",
-        "529": "overloaded_error",
-        "429": "rate_limit_error",
-    }
     headers = {"retry-after": "7"} if mode == "429" else {}
-    return trouble(int(mode), kinds[mode], "no", **headers)
+    return trouble(*REFUSALS[mode], **headers)
 
 
 def written(asked: dict[str, Any], mode: str) -> str:

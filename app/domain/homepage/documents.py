@@ -105,11 +105,11 @@ async def tell(services: Services, name: str, subjects: Iterable[str], bad: int)
     await quality_checks.record(services, name, bad, list(subjects)[: quality_checks.SAMPLE])
 
 
-# A day is judged when it is over; later tags mend it.
+# A day is judged when it is over; later tags mend it. What only its owner reads is shown to no model.
 DAYS = """
 SELECT (item.fetched_at AT TIME ZONE 'UTC')::date AS day, count(*) AS items,
     count(*) FILTER (WHERE EXISTS (SELECT FROM item_tags AS tag WHERE tag.item_id = item.id)) AS tagged
-FROM feed_items AS item
+FROM feed_items AS item JOIN feeds AS feed ON feed.id = item.feed_id AND feed.visibility <> 'private'
 WHERE item.fetched_at >= date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' - interval '7 days'
   AND item.fetched_at < date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
 GROUP BY 1 ORDER BY 1

@@ -7,11 +7,11 @@ from typing import Any
 import structlog
 from prometheus_client import Counter
 
-from app.domain.homepage import tag_answers, tag_proposals, tags
+from app.domain.homepage import item_holds, tag_answers, tag_proposals, tags
 from app.domain.homepage.tag_answers import Chosen, Item
 from app.domain.homepage.tags import Word
 from app.domain.platform import audit, flags
-from app.domain.platform.ai import budget, calls, results, usage
+from app.domain.platform.ai import batches, budget, calls, results, usage
 from app.domain.platform.readers import Reader
 from app.errors import ServiceDown
 from app.services import Services
@@ -59,15 +59,19 @@ async def paused(services: Services) -> str:
 
 async def soon(tx: Services, *, critical: bool) -> None:
     """In the transaction that stored items: let them be tagged, one job waiting at most; next month without money."""
-    if why_not(tx) is None:
-        at = await budget.run_at(tx, critical=critical)
-        name = "critical" if critical else "next"
-        await tx.enqueue("tag_items", key=f"tag:{name}", run_at=at)
+    if why_not(tx) is not None:
+        return
+    stand = await budget.stand(tx)
+    why = stand.why(critical=critical)
+    key = f"tag:{'critical' if critical else 'next'}"
+    job_id = await tx.enqueue("tag_items", key=key, run_at=stand.opens_at if why else None)
+    if why:
+        await budget.note(tx, job_id, why)
 
 
 # Whose turn it is (rule 39). A claim keeps other workers away until it ends by itself; a call that is lost with its
 # worker thus costs once. $1 how many, $2 only what is critical, $3 only leads of stories of feeds that somebody reads.
-# $4 how long the claim holds.
+# $4 how long the claim holds, $5 what is out in batches: whoever holds it may have ended before it was held.
 CLAIM = """
 WITH fed AS MATERIALIZED (
     SELECT f.id, f.ai_critical, f.visibility, (
@@ -78,7 +82,7 @@ UPDATE feed_items SET tag_asked_until = now() + $4 WHERE id IN (
     SELECT i.id FROM feed_items i JOIN fed f ON f.id = i.feed_id
     WHERE i.tagged_by IN ('none', 'feed', 'rules') AND i.tag_attempts < 3 AND i.published_at > now() - interval '7 days'
       AND (i.tag_asked_until IS NULL OR i.tag_asked_until < now())
-      AND (f.visibility = 'listed' OR f.readers >= 2)
+      AND (f.visibility = 'listed' OR f.readers >= 2) AND i.id <> ALL($5::bigint[])
       AND (NOT $3 OR (f.readers > 0 AND EXISTS (SELECT FROM stories t WHERE t.id = i.story_id AND t.lead_item_id = i.id)))
     ORDER BY f.ai_critical DESC, f.readers DESC, i.published_at DESC, i.id LIMIT $1 FOR UPDATE OF i SKIP LOCKED
 ) RETURNING id, title, summary_html, body_text, language, tag_attempts, feed_id
@@ -88,7 +92,12 @@ UPDATE feed_items SET tag_asked_until = now() + $4 WHERE id IN (
 async def claimed(services: Services, stand: budget.Stand, most: int) -> list[Any]:
     """The items whose turn it is in this state of the budget, for this worker alone."""
     critical, leads = stand.state == "QUEUE", stand.state == "REDUCE"
-    return await services.db.fetch(CLAIM, most, critical, leads, CLAIMED_FOR)
+    return await services.db.fetch(CLAIM, most, critical, leads, CLAIMED_FOR, await out(services))
+
+
+async def out(services: Services) -> list[int]:
+    """The items that are out in batches: their answers are paid for."""
+    return [item for about in await batches.waiting(services, FEATURE) for item in about["items"]]
 
 
 async def tag(services: Services, batch_size: int) -> None:
@@ -101,8 +110,7 @@ async def tag(services: Services, batch_size: int) -> None:
     # Without a word on the list there is nothing to choose from.
     while words and left > 0:
         stand = await budget.stand(services)
-        if not stand.batch:
-            refused = budget.Refused("ai_budget_reached", stand.opens_at)
+        if (refused := budget.refused(stand, critical=True)) is not None:
             await wait_for_money(services, refused)
             return
         rows = await claimed(services, stand, min(left, stand.batch))
@@ -111,16 +119,16 @@ async def tag(services: Services, batch_size: int) -> None:
         left -= len(rows)
         try:
             done += await tag_claimed(services, rows, words)
-        except budget.Refused as refused:
-            await wait_for_money(services, refused)
+        except budget.Refused as no_money:
+            await wait_for_money(services, no_money)
             return
     await report(services, {"tagged": done})
 
 
-# Each hour brings another run: the first that waits takes up what all of them would.
+# Each hour brings another run: the first that waits takes up what all of them would, if it does so no later.
 WAITS = """
 SELECT id FROM delayed_jobs
-WHERE job_type = 'tag_items' AND status = 'pending' AND run_at >= $1 AND id <> $2 LIMIT 1
+WHERE job_type = 'tag_items' AND status = 'pending' AND run_at > now() AND run_at <= $1 AND id <> $2 LIMIT 1
 """
 
 
@@ -139,23 +147,43 @@ async def report(services: Services, found: dict[str, Any]) -> None:
         await services.job.report(found)
 
 
+# After so many calls in a row that were not taken it is not the items that are wrong.
+IN_A_ROW = 5
+
+
 async def tag_claimed(services: Services, rows: Sequence[Any], words: Sequence[Word]) -> int:
     """Tag claimed items: copied, out of kept answers, or asked; return how many have tags now.
 
-    Raises Refused and ServiceDown; what was not answered then is anybody's again, and nothing counts against it.
+    Raises Refused and ServiceDown; what was not asked then is anybody's again, and nothing counts against it.
     """
     asked, keys = await unpaid(services, rows, words)
-    done = len(rows) - len(asked)
+    done, not_taken = len(rows) - len(asked), 0
     groups = together(asked, len(asked))
     for place, group in enumerate(groups):
         try:
-            done += await tag_asked(services, group, words, keys)
+            done += await tag_group(services, group, words, keys)
+            not_taken = 0
         except ServiceDown as down:
-            if down.code != NOT_TAKEN:
-                await let_go(services, [row for left in groups[place:] for row in left])
+            not_taken += 1
+            await not_answered(services, group, down)
+            if down.code != NOT_TAKEN or not_taken == IN_A_ROW:
+                await let_go(services, [row for left in groups[place + 1 :] for row in left])
                 raise
-            await set_apart(services, group)
     return done
+
+
+async def tag_group(
+    services: Services, rows: Sequence[Any], words: Sequence[Word], keys: Mapping[int, bytes]
+) -> int:
+    """Ask about some items, in halves where there is no money left for all of them at once. Raises ServiceDown."""
+    try:
+        return await tag_asked(services, rows, words, keys)
+    except budget.Refused as refused:
+        if refused.code != "ai_budget_reached" or len(rows) == 1:
+            raise
+    half = len(rows) // 2
+    first = await tag_group(services, rows[:half], words, keys)
+    return first + await tag_group(services, rows[half:], words, keys)
 
 
 async def unpaid(
@@ -185,12 +213,18 @@ def together(rows: Sequence[Any], size: int) -> list[list[Any]]:
 NOT_TAKEN = "http_400"
 
 
-async def set_apart(services: Services, rows: Sequence[Any]) -> None:
-    """Let the others go on where the provider does not take a call: its items are asked alone next, and one that was
-    alone keeps its claim, so that it does not stand first in line at once."""
-    log.warning("call not taken", items=[row["id"] for row in rows])
-    if len(rows) > 1:
-        await services.db.execute(MISSED, [row["id"] for row in rows])
+async def not_answered(services: Services, rows: Sequence[Any], down: ServiceDown) -> None:
+    """Let items go that a call gave no answer about. It counts against them where they may be why, and where it has
+    cost as much as an answer: they are asked alone next, three times at most. What was alone and not taken keeps its
+    claim, so that it does not stand first in line at once."""
+    ids = [row["id"] for row in rows]
+    if down.code == NOT_TAKEN:
+        log.warning("call not taken", items=ids)
+        await services.db.execute(MISSED if len(ids) > 1 else MISSED_AND_KEPT, ids)
+    elif calls.was_paid(down):
+        await services.db.execute(MISSED, ids)
+    else:
+        await let_go(services, rows)
 
 
 def key_of(services: Services, row: Any, words: Sequence[Word]) -> bytes:
@@ -231,6 +265,7 @@ LET_GO = "UPDATE feed_items SET tag_asked_until = NULL WHERE id = ANY($1)"
 MISSED = """
 UPDATE feed_items SET tag_attempts = tag_attempts + 1, tag_asked_until = NULL WHERE id = ANY($1)
 """
+MISSED_AND_KEPT = "UPDATE feed_items SET tag_attempts = tag_attempts + 1 WHERE id = ANY($1)"
 
 
 async def all_critical(services: Services, rows: Sequence[Any]) -> bool:
@@ -273,19 +308,25 @@ UPDATE feed_items SET tagged_by = 'ai' WHERE id IN (SELECT id FROM wanted) AND t
 
 async def copy(services: Services, rows: Sequence[Any]) -> set[int]:
     """Give items the tags of the same page, text or story where there are any; return whose."""
-    found = {row["id"] for row in await services.db.fetch(COPY, [row["id"] for row in rows])}
+    ids = [row["id"] for row in rows]
+
+    async def copied(tx: Services) -> set[int]:
+        await item_holds.held(tx, ids)
+        return {row["id"] for row in await tx.db.fetch(COPY, ids)}
+
+    found = await services.again(copied)
     ITEMS.labels("copied").inc(len(found))
     return found
 
 
-# Tags of feeds and rules make room for what a model chose; those of people stay. What three people took off stays off.
+# Tags of feeds and rules make room for what a model chose; those of people stay. What three members took off stays off.
 STORE = """
 WITH chosen AS (
     SELECT c.item_id, t.id AS tag_id, c.confidence
     FROM unnest($1::bigint[], $2::text[], $3::real[]) AS c (item_id, slug, confidence)
     JOIN tags t ON t.slug = c.slug AND t.state = 'active'
-    WHERE (SELECT count(*) FROM tag_verdicts v
-           WHERE v.item_id = c.item_id AND v.tag_id = t.id AND v.verdict = 'wrong') < 3
+    WHERE (SELECT count(*) FROM tag_verdicts v JOIN users u ON u.id = v.user_id
+           WHERE v.item_id = c.item_id AND v.tag_id = t.id AND v.verdict = 'wrong' AND u.kind = 'member') < 3
 ), gone AS (
     DELETE FROM item_tags it WHERE it.item_id = ANY($1) AND it.origin IN ('feed', 'rules')
         AND (it.item_id, it.tag_id) NOT IN (SELECT item_id, tag_id FROM chosen)
@@ -311,17 +352,23 @@ async def store(
     """Write down what was chosen; without an answer an item has one attempt less. `keys`: the answers are new and kept."""
     titles = {row["id"]: row["title"] for row in rows}
     pairs = [(item_id, slug, sure) for item_id, one in chosen.items() for slug, sure in one.tags]
-    async with services.tx() as tx:
-        if pairs:
-            await tx.db.execute(STORE, *(list(column) for column in zip(*pairs, strict=True)))
+    missed = [row["id"] for row in rows if row["id"] not in chosen and keys is not None]
+
+    async def stored(tx: Services) -> None:
+        # What was deleted while its answer was on its way costs the others nothing.
+        there = await item_holds.held(tx, list(titles))
+        given = [pair for pair in pairs if pair[0] in there]
+        if given:
+            await tx.db.execute(STORE, *(list(column) for column in zip(*given, strict=True)))
         if keys is not None:
-            missed = [row["id"] for row in rows if row["id"] not in chosen]
             await tx.db.execute(MISSED, missed)
-            ITEMS.labels("missed").inc(len(missed))
             await propose(tx, chosen, titles)
-            await results.keep(
-                tx, FEATURE, {keys[item_id]: as_kept(one) for item_id, one in chosen.items()}
-            )
+            kept = {keys[item_id]: as_kept(one) for item_id, one in chosen.items()}
+            await results.keep(tx, FEATURE, kept)
+
+    # What was paid for must not be lost because two waited for each other.
+    await services.again(stored)
+    ITEMS.labels("missed").inc(len(missed))
     ITEMS.labels(status).inc(len(chosen))
 
 

@@ -84,17 +84,18 @@ class FindingList(msgspec.Struct):
     next: str | None = None
 
 
-# A finding that is open already stays as it is: its age says how long it has been so.
+# A finding that is open already keeps its age, which says how long it has been so, and takes the new words. Of two rows
+# only the one that was just inserted has no xmax.
 ADD = """
-INSERT INTO quality_checks (name, bad, sample, says) VALUES ($1, 1, ARRAY[$2::text], left($3, 500))
-ON CONFLICT (name, (sample[1])) WHERE closed_at IS NULL DO NOTHING
-RETURNING id
+INSERT INTO quality_checks AS kept (name, bad, sample, says) VALUES ($1, 1, ARRAY[$2::text], left($3, 500))
+ON CONFLICT (name, (sample[1])) WHERE closed_at IS NULL DO UPDATE SET says = EXCLUDED.says WHERE kept.says <> EXCLUDED.says
+RETURNING xmax = 0 AS is_new
 """
 
 
 async def add(services: Services, name: str, subject: str, says: str = "") -> bool:
     """Write a finding about one subject; False while it is open already. May stand in a transaction."""
-    return await services.db.fetchval(ADD, checked(name), subject, says) is not None
+    return bool(await services.db.fetchval(ADD, checked(name), subject, says))
 
 
 CLOSE = """

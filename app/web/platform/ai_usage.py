@@ -1,6 +1,7 @@
 """The AI budget's panel: the running month, earlier ones, a report by day, the kept answers, the prices."""
 
 from datetime import date
+from decimal import Decimal
 from typing import Annotated, Any
 
 import msgspec
@@ -44,12 +45,15 @@ async def now(request: Request) -> usage.Usage:
 
 def view(found: usage.Usage) -> dict[str, Any]:
     """What the page shows: each day's sum, the days without any too."""
-    by_day: dict[int, int] = {}
+    by_day: dict[int, Decimal] = {}
     for line in found.days:
         if line.day is not None:
-            by_day[line.day.day] = by_day.get(line.day.day, 0) + line.spent_cents
+            by_day[line.day.day] = by_day.get(line.day.day, Decimal(0)) + Decimal(line.spent_micros)
     last = max(by_day, default=0)
-    bars = [{"label": str(day), "value": by_day.get(day, 0) / 100} for day in range(1, last + 1)]
+    bars = [
+        {"label": str(day), "value": usage.cents(by_day.get(day, Decimal(0))) / 100}
+        for day in range(1, last + 1)
+    ]
     return {"usage": found, "_bars": bars, "_title": "AI budget"}
 
 

@@ -141,3 +141,32 @@ async def test_books_that_do_not_fit_are_a_finding_until_they_do(services: Servi
     await spent(services, 0)
     await watch.check(services)
     assert not await services.db.fetch(open_ones)
+
+
+OLD_MONTH = """
+INSERT INTO ai_usage_tracking (month, provider, budget_limit_cents, spent_micros)
+VALUES ((date_trunc('month', now() AT TIME ZONE 'UTC') - interval '1 month')::date, 'anthropic', 200, $1)
+ON CONFLICT (month, provider) DO UPDATE SET spent_micros = $1
+"""
+
+
+async def test_the_month_before_is_looked_at_as_long_as_calls_of_it_may_end(
+    services: Services,
+) -> None:
+    subject = "SELECT sample[1] FROM quality_checks WHERE closed_at IS NULL AND name = 'ai_books'"
+    await services.db.execute(OLD_MONTH, Decimal(1_500_000))
+    await watch.check(services)
+    month = (await budget.stand(services)).month
+    assert await services.db.fetchval(subject) < f"{month:%Y-%m}"
+    assert await subjects(services) == ["75"]
+    await services.db.execute(OLD_MONTH, Decimal(0))
+    await watch.check(services)
+    assert await services.db.fetchval(subject) is None
+
+
+async def test_a_finding_says_what_the_last_look_saw(services: Services) -> None:
+    for cents in (3, 5):
+        await spent(services, cents)
+        await watch.check(services)
+    says = await services.db.fetch("SELECT says FROM quality_checks WHERE closed_at IS NULL")
+    assert [row["says"] for row in says] == ["spent_off 50000 micros, days_off 50000 micros"]

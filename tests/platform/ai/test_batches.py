@@ -22,10 +22,10 @@ class Desk:
     def __init__(self) -> None:
         self.taken: list[tuple[Any, Any]] = []
 
-    async def take(self, tx: Services, about: Any, answer: calls.Answer | None) -> None:
+    async def take(self, tx: Services, about: Any, answer: calls.Answer | ServiceDown) -> None:
         """Remember one answer."""
         assert tx.in_tx
-        self.taken.append((about, answer.value if answer else None))
+        self.taken.append((about, answer.value if isinstance(answer, calls.Answer) else None))
 
 
 def wishes(count: int) -> list[batches.Wish]:
@@ -112,6 +112,9 @@ async def test_a_batch_that_the_provider_forgot_counts_in_full(
     await send(asking)
     reserved = (await state(asking))[1]
     claude.batches.clear()
+    await batches.collect(asking, {"tagging": Desk().take})
+    assert await state(asking) == (0, reserved, "waiting")
+    await asking.db.execute("UPDATE ai_batches SET created_at = now() - interval '61 minutes'")
     await batches.collect(asking, {"tagging": Desk().take})
     assert await state(asking) == (reserved, 0, "lost")
 

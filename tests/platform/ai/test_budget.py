@@ -71,9 +71,9 @@ async def test_at_90_percent_only_what_is_critical_goes_on(services: Services) -
     assert await refusal(services, 1) == "ai_critical_only"
     await reserve(services, 1, critical=True)
     await reserve(services, 1, "fraud")
-    run_at = await budget.run_at(services)
-    assert run_at == (await budget.stand(services)).opens_at
-    assert await budget.run_at(services, critical=True) is None
+    stand = await budget.stand(services)
+    assert stand.why(critical=False) == "ai_critical_only"
+    assert stand.why(critical=True) is None
 
 
 async def test_a_limit_of_nothing_says_that_ai_is_off(services: Services) -> None:
@@ -90,12 +90,13 @@ async def test_a_lowered_limit_holds_for_the_next_call(services: Services) -> No
 async def test_a_day_has_a_ceiling_of_its_own(changed: Any, services: Services) -> None:
     limited = changed(ai_daily_limit_cents=10)
     first = await reserve(limited, 6)
+    assert await refusal(limited, 5) == "ai_day_reached"
+    await ledger.settle(limited, first, Decimal(4 * CENT), Tokens(1, 1))
+    await ledger.lose(limited, await reserve(limited, 6), "timeout")
     with pytest.raises(Refused) as refused:
-        await reserve(limited, 5)
+        await reserve(limited, 1)
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
     assert (refused.value.code, refused.value.until) == ("ai_day_reached", budget.opening(tomorrow))
-    await ledger.settle(limited, first, Decimal(4 * CENT), Tokens(1, 1))
-    await reserve(limited, 6)
     await services.db.execute("UPDATE ai_usage_tracking SET day = day - 1")
     await reserve(limited, 10)
 

@@ -10,6 +10,7 @@ from app.domain.platform.ai import budget, ledger, results, usage
 from app.domain.platform.ai.prices import Tokens
 from app.services import Services
 from app.web import sight
+from app.web.platform import ai_usage
 from tests.people import Browser, member
 from tests.platform.ai.conftest import spent
 
@@ -168,6 +169,15 @@ async def test_a_report_has_a_line_a_day_and_refuses_what_cannot_be(
     backwards = await admin.json("GET", f"{base}?from={TODAY}&to={since}")
     assert backwards.status_code == 422
     assert "Together" in (await admin.get(f"/admin/ai-usage/cost-report?from={since}")).text
+
+
+async def test_a_days_bar_is_rounded_once(services: Services) -> None:
+    for feature in ("tagging", "fraud", "directory"):
+        await bill(services, 0.4, feature)
+    found = await usage.now(services)
+    assert [line.spent_cents for line in found.days] == [0, 0, 0]
+    assert [line.spent_micros for line in found.days] == ["4000"] * 3
+    assert ai_usage.view(found)["_bars"][-1] == {"label": str(TODAY.day), "value": 0.01}
 
 
 async def test_the_cache_is_shown_and_cleared_by_its_printed_name(

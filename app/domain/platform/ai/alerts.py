@@ -15,12 +15,15 @@ MEANS = {
     90: "Only what is critical is asked from now on; the rest waits for the first of the month.",
     100: "No model is asked any more until the first of the month, or until the limit is raised.",
 }
+REST = "What is left is less than one more call may cost."
 
 
 def level(stand: Stand) -> int:
     """The highest level that is reached; 0 below 75 %. Without a limit there is nothing to reach."""
     if stand.limit_cents == 0:
         return 0
+    if stand.is_full:
+        return 100
     share = stand.spent_micros * 100 / (stand.limit_cents * MICROS_A_CENT)
     return max((one for one in LEVELS if share >= one), default=0)
 
@@ -30,7 +33,8 @@ RAISE = """
 UPDATE ai_usage_tracking AS usage SET alerted = $3
 FROM (SELECT month, provider, alerted FROM ai_usage_tracking WHERE month = $1 AND provider = $2 FOR UPDATE) AS before
 WHERE usage.month = before.month AND usage.provider = before.provider AND before.alerted < $3
-  AND usage.spent_micros * 100 >= usage.budget_limit_cents * 10000 * $3::numeric AND usage.budget_limit_cents > 0
+  AND (usage.is_full AND $3 = 100 OR usage.spent_micros * 100 >= usage.budget_limit_cents * 10000 * $3::numeric)
+  AND usage.budget_limit_cents > 0
 RETURNING usage.spent_micros, usage.budget_limit_cents
 """
 
@@ -49,13 +53,14 @@ async def tell(services: Services, month: date) -> list[int]:
 
 async def write(tx: Services, month: date, percent: int, spent: Decimal, limit_cents: int) -> None:
     """The letter to OPS_EMAIL, and the line in the channel."""
+    is_over = spent >= limit_cents * MICROS_A_CENT
     link = f"{tx.settings.public_url}/admin/ai-usage"
     words: dict[str, Any] = {
         "percent": percent,
         "spent": dollars(spent / MICROS_A_CENT),
         "budget": dollars(Decimal(limit_cents)),
         "month": f"{month:%B %Y}",
-        "sentence": MEANS[percent],
+        "sentence": MEANS[percent] if percent < 100 or is_over else f"{REST} {MEANS[percent]}",
         "link": link,
     }
     await mail.send(tx, "ai_budget_alert", tx.settings.operator_address, kind="ops", **words)
@@ -76,7 +81,8 @@ UPDATE ai_usage_tracking
 SET alerted = CASE WHEN spent_micros * 100 >= budget_limit_cents * 10000 * 100::numeric THEN 100
                    WHEN spent_micros * 100 >= budget_limit_cents * 10000 * 90::numeric THEN 90
                    WHEN spent_micros * 100 >= budget_limit_cents * 10000 * 75::numeric THEN 75 ELSE 0 END
-WHERE month = $1 AND provider = $2 AND spent_micros * 100 < budget_limit_cents * 10000 * alerted::numeric
+WHERE month = $1 AND provider = $2 AND NOT is_full
+  AND spent_micros * 100 < budget_limit_cents * 10000 * alerted::numeric
 """
 
 

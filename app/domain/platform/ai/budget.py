@@ -33,22 +33,29 @@ SENTENCES = {
 }
 
 
-class Refused(ServiceDown):
-    """There is no money for a call: `code` says which ceiling, `until` when it opens."""
+# What only calls under way keep out may have room again when they are settled.
+SOON = timedelta(minutes=15)
 
-    def __init__(self, code: str, until: datetime) -> None:
+
+class Refused(ServiceDown):
+    """There is no money for a call: `code` says which ceiling, `until` when it opens, `filled` the month it found full."""
+
+    def __init__(self, code: str, until: datetime, filled: date | None = None) -> None:
         super().__init__(SENTENCES[code], code=code)
         self.until = until
+        self.filled = filled
 
 
 class Stand(msgspec.Struct, frozen=True):
-    """How a month stands: `percent` of the limit is spent, `batch` items go into a call."""
+    """How a month stands: `percent` of the limit is spent, `batch` items go into a call; full is a month whose rest is
+    less than one more call may cost."""
 
     month: date
     spent_micros: Decimal
     reserved_micros: Decimal
     limit_cents: int
     alerted: int = 0
+    is_full: bool = False
 
     @property
     def percent(self) -> float:
@@ -62,7 +69,7 @@ class Stand(msgspec.Struct, frozen=True):
         """What is allowed now (rule 45)."""
         spent = self.spent_micros * 100
         limit = Decimal(self.limit_cents * MICROS_A_CENT)
-        if spent >= limit * 100:
+        if self.is_full or spent >= limit * 100:
             return "HARD_STOP"
         return "QUEUE" if spent >= limit * 90 else "REDUCE" if spent >= limit * 75 else "NORMAL"
 
@@ -80,6 +87,14 @@ class Stand(msgspec.Struct, frozen=True):
         """Whether this state lets such a call through at all."""
         return self.state in ("NORMAL", "REDUCE") or (critical and self.state == "QUEUE")
 
+    def why(self, *, critical: bool) -> str | None:
+        """The code with which this state refuses such a call; None where it lets it through."""
+        if self.allows(critical=critical):
+            return None
+        if self.limit_cents == 0:
+            return "ai_off"
+        return "ai_budget_reached" if self.state == "HARD_STOP" else "ai_critical_only"
+
 
 def next_month(month: date) -> date:
     """The first day of the month after."""
@@ -92,7 +107,7 @@ def opening(day: date) -> datetime:
 
 
 STAND = """
-SELECT spent_micros, reserved_micros, budget_limit_cents AS limit_cents, alerted, month
+SELECT spent_micros, reserved_micros, budget_limit_cents AS limit_cents, alerted, is_full, month
 FROM ai_usage_tracking WHERE month = date_trunc('month', now() AT TIME ZONE 'UTC')::date AND provider = $1
 """
 
@@ -104,12 +119,6 @@ async def stand(services: Services) -> Stand:
         await open_month(services)
         row = await services.db.fetchrow(STAND, PROVIDER)
     return Stand(**dict(row))
-
-
-async def run_at(services: Services, *, critical: bool = False) -> datetime | None:
-    """When a job that asks a model may run: None for now, else the first of next month."""
-    found = await stand(services)
-    return None if found.allows(critical=critical) else found.opens_at
 
 
 # A raise is for its month. A cut stays: whoever wanted less must not be surprised on the first.
@@ -137,7 +146,7 @@ WITH taken AS (
         day_micros = CASE WHEN day = (now() AT TIME ZONE 'UTC')::date THEN day_micros ELSE 0 END + $3,
         feature_micros = feature_micros || jsonb_build_object($2::text, coalesce((feature_micros ->> $2)::numeric, 0) + $3)
     WHERE month = date_trunc('month', now() AT TIME ZONE 'UTC')::date AND provider = $1
-      AND spent_micros + reserved_micros + $3 <= budget_limit_cents * 10000
+      AND NOT is_full AND spent_micros + reserved_micros + $3 <= budget_limit_cents * 10000
       AND ($5 OR spent_micros < budget_limit_cents * 9000)
       AND ($6::numeric IS NULL
            OR CASE WHEN day = (now() AT TIME ZONE 'UTC')::date THEN day_micros ELSE 0 END + $3 <= $6 * 10000)
@@ -192,34 +201,77 @@ async def reserve(
         await open_month(services)
         rows = await services.db.fetch(RESERVE, *asked)
     if not rows:
-        await refuse(services, feature, asked[2], critical)
+        await refuse(services, feature, wishes, critical=critical)
     return [row["id"] for row in rows]
 
 
+# Beside each ceiling, whether it would hold if no call were under way: only then is it worth a long wait.
 WHY = """
-SELECT budget_limit_cents AS limit_cents, spent_micros AS spent,
-    spent_micros + reserved_micros + $2 > budget_limit_cents * 10000 AS month_full,
-    CASE WHEN day = (now() AT TIME ZONE 'UTC')::date THEN day_micros ELSE 0 END + $2 > $3::numeric * 10000 AS day_full,
-    month, (now() AT TIME ZONE 'UTC')::date AS today
-FROM ai_usage_tracking WHERE month = date_trunc('month', now() AT TIME ZONE 'UTC')::date AND provider = $1
+SELECT usage.month, usage.spent_micros, usage.reserved_micros, usage.budget_limit_cents AS limit_cents, usage.is_full,
+    now() + $6 AS soon, today, usage.budget_limit_cents * 10000 - $2 AS month_room, $3::numeric * 10000 - $2 AS day_room,
+    CASE WHEN day = today THEN day_micros ELSE 0 END AS day_taken, usage.budget_limit_cents * 100 * $5::numeric - $2 AS share_room,
+    coalesce((feature_micros ->> $4)::numeric, 0) AS share_taken, away.of_day, away.of_feature
+FROM ai_usage_tracking AS usage, CAST(now() AT TIME ZONE 'UTC' AS date) AS today, LATERAL (
+    SELECT coalesce(sum(reserved_micros) FILTER (WHERE (made_at AT TIME ZONE 'UTC')::date = today), 0) AS of_day,
+        coalesce(sum(reserved_micros) FILTER (WHERE feature = $4), 0) AS of_feature
+    FROM ai_calls WHERE state = 'reserved' AND month = usage.month AND provider = usage.provider) AS away
+WHERE usage.month = date_trunc('month', now() AT TIME ZONE 'UTC')::date AND usage.provider = $1
 """
 
 
-async def refuse(services: Services, feature: str, worst: Decimal, critical: bool) -> NoReturn:
-    """Say which ceiling a call met. Raises Refused."""
+async def refuse(
+    services: Services, feature: str, wishes: Sequence[Wish], *, critical: bool
+) -> NoReturn:
+    """Say which ceiling some calls met, and mark a month full that has no room for one of a single item. Raises Refused."""
     THROTTLES.inc()
     daily = services.settings.ai_daily_limit_cents or None
-    row = await services.db.fetchrow(WHY, PROVIDER, worst, daily)
-    until = opening(next_month(row["month"]))
-    if row["limit_cents"] == 0:
-        raise Refused("ai_off", until)
-    if not critical and row["spent"] >= row["limit_cents"] * 9000:
-        raise Refused("ai_critical_only", until)
-    if row["month_full"]:
-        raise Refused("ai_budget_reached", until)
-    if row["day_full"]:
-        raise Refused("ai_day_reached", opening(row["today"] + timedelta(days=1)))
-    raise Refused("ai_share_reached", until)
+    worst = sum((wish.worst for wish in wishes), Decimal(0))
+    share = shares(services.settings).get(feature)
+    row = await services.db.fetchrow(WHY, PROVIDER, worst, daily, feature, share, SOON)
+    if row is None:
+        # The month has turned since it was asked.
+        raise Refused("ai_budget_reached", datetime.now(UTC) + SOON)
+    names = ("month", "spent_micros", "reserved_micros", "limit_cents", "is_full")
+    found = Stand(**{name: row[name] for name in names})
+    if code := found.why(critical=critical):
+        raise Refused(code, found.opens_at)
+    code, until = ceiling(row, found)
+    is_last = code == "ai_budget_reached" and [wish.items for wish in wishes] == [1]
+    filled = await services.db.fetchval(FULL, PROVIDER, worst) if is_last else None
+    raise Refused(code, until, filled)
+
+
+def ceiling(row: Any, found: Stand) -> tuple[str, datetime]:
+    """The ceiling that a row of WHY is over, and when it opens; none may be, where one opened just now."""
+    if found.spent_micros + found.reserved_micros > row["month_room"]:
+        is_long = found.spent_micros > row["month_room"]
+        return "ai_budget_reached", found.opens_at if is_long else row["soon"]
+    if row["day_room"] is not None and row["day_taken"] > row["day_room"]:
+        is_long = row["day_taken"] - row["of_day"] > row["day_room"]
+        tomorrow = opening(row["today"] + timedelta(days=1))
+        return "ai_day_reached", tomorrow if is_long else row["soon"]
+    if row["share_room"] is not None and row["share_taken"] > row["share_room"]:
+        is_long = row["share_taken"] - row["of_feature"] > row["share_room"]
+        return "ai_share_reached", found.opens_at if is_long else row["soon"]
+    return "ai_budget_reached", row["soon"]
+
+
+# What is set aside may be given back, so only a month without any of that is full. Until its limit is raised it stays
+# so: else its last cents would be asked for again and again, and nobody would hear that they are the last.
+FULL = """
+UPDATE ai_usage_tracking SET is_full = true
+WHERE month = date_trunc('month', now() AT TIME ZONE 'UTC')::date AND provider = $1 AND NOT is_full
+  AND reserved_micros = 0 AND spent_micros + $2 > budget_limit_cents * 10000
+RETURNING month
+"""
+
+
+def refused(found: Stand, *, critical: bool) -> Refused | None:
+    """The refusal of a state for whoever has not even a call to reserve yet, counted as any other; None without one."""
+    if (code := found.why(critical=critical)) is None:
+        return None
+    THROTTLES.inc()
+    return Refused(code, found.opens_at)
 
 
 # A payload that has no room for the note does without: the error beside the job says the same.
@@ -229,10 +281,15 @@ WHERE id = $1 AND length((payload || jsonb_build_object('note', $2::text))::text
 """
 
 
+async def note(services: Services, job_id: int, code: str) -> None:
+    """Write on a job that it waits for money, which is how a raised limit finds it."""
+    await services.db.execute(TELL, job_id, f"{NOTE}: {code}")
+
+
 async def put_off(services: Services, refused: Refused) -> NoReturn:
     """Let the running job wait until its ceiling opens, with a note in its payload. Raises Defer."""
     if services.job is not None:
-        await services.db.execute(TELL, services.job.id, f"{NOTE}: {refused.code}")
+        await note(services, services.job.id, refused.code)
     raise Defer(refused.until, refused.sentence)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from app.domain.platform.ai import budget, ledger, prices
+from app.domain.platform.ai import alerts, budget, ledger, prices
 from app.domain.platform.ai.prices import Price, Tokens
 from app.errors import NotConfigured, ServiceDown
 from app.services import Services
@@ -78,7 +78,12 @@ async def ask(
     outside, price = door(services), price_of(services, model)
     request = outside.request(model, system, content, schema, max_tokens)
     wish = budget.Wish(price.worst(outside.size(request), max_tokens), items)
-    [call_id] = await budget.reserve(services, feature, model, [wish], critical=critical)
+    try:
+        [call_id] = await budget.reserve(services, feature, model, [wish], critical=critical)
+    except budget.Refused as refused:
+        if refused.filled is not None:
+            await alerts.tell(services, refused.filled)
+        raise
     try:
         reply = await outside.ask(request)
     except ServiceDown as down:
@@ -95,6 +100,18 @@ async def ended_badly(services: Services, call_id: int, down: ServiceDown) -> No
         await ledger.release(services, call_id, down.code)
     else:
         await ledger.lose(services, call_id, down.code)
+
+
+class NoAnswer(ServiceDown):
+    """A call went out and nothing will come back."""
+
+    code = "no_answer"
+    is_clear = False
+
+
+def was_paid(down: ServiceDown) -> bool:
+    """Whether a call went out and counts in full though it has no answer."""
+    return getattr(down, "is_clear", True) is False
 
 
 def answer_of(call_id: int, price: Price, reply: Any, *, in_batch: bool = False) -> Answer:

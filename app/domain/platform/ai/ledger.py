@@ -32,7 +32,8 @@ WITH call AS (
             coalesce((usage.feature_micros ->> call.feature)::numeric, 0) + call.cost_micros - call.reserved_micros)
     FROM call
     WHERE usage.month = call.month AND usage.provider = call.provider
-    RETURNING usage.month, usage.spent_micros, usage.reserved_micros, usage.budget_limit_cents AS limit_cents, usage.alerted
+    RETURNING usage.month, usage.spent_micros, usage.reserved_micros, usage.budget_limit_cents AS limit_cents, usage.alerted,
+        usage.is_full
 ), day AS (
     INSERT INTO ai_usage_days AS kept
         (day, provider, feature, model, requests, items, tokens_in, tokens_out, spent_micros, lost_micros)
@@ -44,7 +45,7 @@ WITH call AS (
         tokens_in = kept.tokens_in + EXCLUDED.tokens_in, tokens_out = kept.tokens_out + EXCLUDED.tokens_out,
         spent_micros = kept.spent_micros + EXCLUDED.spent_micros, lost_micros = kept.lost_micros + EXCLUDED.lost_micros
 )
-SELECT month, spent_micros, reserved_micros, limit_cents, alerted FROM month
+SELECT month, spent_micros, reserved_micros, limit_cents, alerted, is_full FROM month
 """
 
 
@@ -118,11 +119,16 @@ SELECT usage.spent_micros - coalesce(sum(call.cost_micros) FILTER (WHERE call.st
         WHERE provider = usage.provider AND day >= usage.month AND day < usage.month + interval '1 month') AS days_off
 FROM ai_usage_tracking AS usage
 LEFT JOIN ai_calls AS call ON call.month = usage.month AND call.provider = usage.provider
+    -- The index is by time; a day more on either side is there for clocks that were set.
+    AND call.made_at >= usage.month - interval '1 day' AND call.made_at < usage.month + interval '1 month 1 day'
 WHERE usage.month = $1 AND usage.provider = $2
 GROUP BY usage.month, usage.provider
 """
 
 
 async def imbalance(services: Services, month: date, provider: str) -> Any:
-    """By how many micros a month's sums differ from its calls and days; all zero, or something wrote past us."""
+    """By how many micros a month's sums differ from its calls and days: all zero, or something wrote past us.
+
+    None for a month without a row.
+    """
     return await services.db.fetchrow(BALANCE, month, provider)

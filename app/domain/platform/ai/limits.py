@@ -40,7 +40,11 @@ def month_of(text: str) -> date:
 HELD = (
     "SELECT budget_limit_cents FROM ai_usage_tracking WHERE month = $1 AND provider = $2 FOR UPDATE"
 )
-SET = "UPDATE ai_usage_tracking SET budget_limit_cents = $3 WHERE month = $1 AND provider = $2"
+# A raise makes room in a month that was full.
+SET = """
+UPDATE ai_usage_tracking SET budget_limit_cents = $3, is_full = is_full AND $3 <= budget_limit_cents
+WHERE month = $1 AND provider = $2
+"""
 
 
 async def change(services: Services, who: Reader, month: date, wish: LimitChange) -> None:
@@ -87,9 +91,9 @@ SELECT count(*) FROM (SELECT pg_notify('village_jobs', queue) FROM back GROUP BY
 
 
 async def call_back(services: Services) -> None:
-    """Let what waits for the next month's budget try again now, where there is room again."""
+    """Let what waits for the next month's budget try again now, where there is room for any of it."""
     found = await budget.stand(services)
-    if found.allows(critical=False):
+    if found.allows(critical=True):
         await services.db.execute(CALL_BACK, found.opens_at, budget.NOTE)
 
 

@@ -82,23 +82,23 @@ def read(text: str) -> dict[str, Price]:
     for line in text.replace("\n", ";").split(";"):
         if not line.strip():
             continue
-        model, _, figures = line.partition("=")
-        price = one(model.strip(), figures)
+        model, _, parts = line.partition("=")
+        price = one(model.strip(), parts)
         if price.model in found:
             raise ValueError(f"{price.model} stands there twice.")
         found[price.model] = price
     return found
 
 
-def one(model: str, figures: str) -> Price:
+def one(model: str, text: str) -> Price:
     """One line. Raises ValueError with a sentence."""
-    parts = [part.strip() for part in figures.split("/")]
+    parts = [part.strip() for part in text.split("/")]
     if not model or len(parts) != len(PARTS):
         raise ValueError(f"{model or 'A line'} needs {'/'.join(PARTS)} after its =.")
     try:
         values = [Decimal(part) for part in parts]
     except InvalidOperation:
-        raise ValueError(f"{model}: {figures.strip()} are not numbers.") from None
+        raise ValueError(f"{model}: {text.strip()} are not numbers.") from None
     if not all(value.is_finite() and 0 <= value <= DEAREST for value in values):
         raise ValueError(f"{model}: a price lies between 0 and {DEAREST}.")
     if values[0] <= 0 or values[1] <= 0 or not 0 < values[4] <= 100:
@@ -110,10 +110,13 @@ def one(model: str, figures: str) -> Price:
 
 def written(prices: Mapping[str, Price]) -> str:
     """The prices as a setting, a line a model."""
-    return "\n".join(
-        f"{price.model}={price.into}/{price.out}/{price.cache_write}/{price.cache_read}/{price.batch_percent}"
-        for price in prices.values()
-    )
+    return "\n".join(f"{price.model}={figures(price)}" for price in prices.values())
+
+
+def figures(price: Price) -> str:
+    """One model's prices as `one` reads them."""
+    parts = (price.into, price.out, price.cache_write, price.cache_read, price.batch_percent)
+    return "/".join(str(part) for part in parts)
 
 
 def of_settings(settings: Settings) -> dict[str, Price]:

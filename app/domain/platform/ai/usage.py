@@ -15,7 +15,7 @@ from app.services import Services
 
 CONSUMED = Gauge(
     "homepage_ai_budget_consumed_percent",
-    "What of this month's AI budget is spent.",
+    "What of this month's AI budget is spent; 100 also when the rest is less than one more call may cost.",
     multiprocess_mode="mostrecent",
 )
 LONGEST_REPORT = timedelta(days=400)
@@ -31,6 +31,7 @@ class Line(msgspec.Struct):
     tokens_in: int
     tokens_out: int
     spent_cents: int
+    spent_micros: str
     lost_cents: int
     day: date | None = None
 
@@ -120,7 +121,7 @@ def exact(micros: Decimal) -> str:
 
 MONTHS = """
 SELECT month, provider, requests, tokens_in, tokens_out, spent_micros, reserved_micros,
-    budget_limit_cents AS limit_cents, alerted
+    budget_limit_cents AS limit_cents, alerted, is_full
 FROM ai_usage_tracking
 WHERE provider = $1 AND month <= date_trunc('month', now() AT TIME ZONE 'UTC')
 ORDER BY month DESC LIMIT $2
@@ -224,6 +225,7 @@ async def lines_of(services: Services, since: date, until: date, *, by_day: bool
             tokens_in=row["tokens_in"],
             tokens_out=row["tokens_out"],
             spent_cents=cents(row["spent"]),
+            spent_micros=exact(row["spent"]),
             lost_cents=cents(row["lost"]),
             day=row["day"],
         )
@@ -256,8 +258,9 @@ async def report(services: Services, since: date | None, until: date | None) -> 
     return Report(lines, len(lines), since, until, cents(spent), exact(spent))
 
 
+# Counted in the index alone, which is small beside the answers; their size is that of the table on disk.
 CACHE = """
-SELECT count(*) AS entries, coalesce(sum(pg_column_size(answer) + 32), 0)::bigint AS bytes,
+SELECT count(*) AS entries, pg_table_size('ai_results') AS bytes,
     coalesce(sum(hits), 0)::bigint AS hits, min(used_at) AS oldest_used_at
 FROM ai_results
 """
@@ -276,4 +279,6 @@ async def cache_stats(services: Services) -> CacheStats:
 async def show_figures(services: Services) -> None:
     """Set this process's gauge to what PostgreSQL says. Raises ServiceDown."""
     row = await services.db.fetchrow(budget.STAND, budget.PROVIDER)
-    CONSUMED.set(Stand(**dict(row)).percent if row else 0.0)
+    found = Stand(**dict(row)) if row else None
+    # What is left of a full month is not to be had: whoever watches this figure must see that nothing is asked.
+    CONSUMED.set((100.0 if found.is_full else found.percent) if found else 0.0)
