@@ -37,6 +37,17 @@ async def test_a_muted_word_is_a_word_or_phrase_without_case_and_accents(
     assert (await titles(browser) == []) is gone
 
 
+async def test_a_word_is_found_beside_one_that_is_too_long_to_be_looked_up(
+    browser: Browser, services: Services
+) -> None:
+    courier = await feed(services, "courier")
+    await item(services, courier, "An early election", text="\u0436" * 1500)
+    await item(services, courier, "Another day", text="\u0436" * 1500)
+    for rule in ("goats", "late election", "elect*"):
+        await browser.json("POST", "/api/news/filters", {"value": rule})
+    assert await titles(browser) == ["Another day"]
+
+
 async def test_tags_can_be_muted_and_only_some_words_wanted(
     browser: Browser, services: Services
 ) -> None:

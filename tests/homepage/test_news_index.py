@@ -144,3 +144,25 @@ async def test_the_reindex_call_names_the_engine(browser: Browser, engine: Engin
     await browser.sign_in(root)
     answer = await browser.json("POST", "/admin/api/search/reindex", {})
     assert answer.json()["backend"] == "meilisearch"
+
+
+async def test_a_server_that_is_new_or_was_emptied_fills_itself(
+    browser: Browser, engine: Engine
+) -> None:
+    services = engine.services
+    courier = await feed(services, "courier")
+    await item(services, courier, "Lighthouse keeper retires")
+    gazette = await feed(services, "gazette")
+    await item(services, gazette, "Lighthouse painted")
+    both = ["Lighthouse keeper retires", "Lighthouse painted"]
+    for _ in range(2):
+        # However often readers search meanwhile, PostgreSQL answers them and the server is not taken for ill.
+        for _ in range(4):
+            assert sorted((await found(browser, "lighthouse"))["titles"]) == both  # type: ignore[call-overload]
+        assert services.outside["meilisearch"].breaker.state == "closed"
+        async with services.tx() as tx:
+            await news_index.changed(tx, gazette)
+        await run_jobs(services, "index_feed")
+        await run_jobs(services, "reindex_search")
+        assert len(engine.world.indexes["news"]) == 2
+        engine.world.indexes["news"].clear()

@@ -1,12 +1,21 @@
 """Walks through the news: the same items as a plain look at everything would find, without looking at everything."""
 
+import itertools
 import random
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from app.domain.homepage import news, news_filters, news_rows, news_walks, subscriptions
+from app.domain.homepage import (
+    news,
+    news_filters,
+    news_rows,
+    news_streams,
+    news_walks,
+    subscriptions,
+)
 from app.domain.homepage.news_filters import NewFilter
 from app.domain.homepage.news_rows import NewsQuery
 from app.domain.platform.readers import Reader
@@ -30,6 +39,7 @@ WHERE st.hidden_at IS NULL AND (s.muted_until IS NULL OR s.muted_until < now())
                                            AND (o.published_at, o.id) > (i.published_at, i.id)))
   AND (NOT $2 OR (st.read_at IS NULL AND (st.unread_at IS NOT NULL OR NOT EXISTS (
       SELECT FROM news_watermarks w WHERE w.user_id = $1 AND w.feed_id IN (0, i.feed_id) AND w.read_before >= i.fetched_at))))
+  AND ($3::bigint IS NULL OR i.feed_id = $3) AND ($4::text IS NULL OR s.folder = $4)
 ORDER BY i.published_at DESC, i.id DESC
 """
 WATERMARK = "INSERT INTO news_watermarks (user_id, feed_id, read_before) VALUES ($1, $2, $3)"
@@ -41,7 +51,7 @@ async def muddle(services: Services, who: Reader, dice: random.Random) -> None:
     for number in range(dice.choice([2, 9, 30])):
         feed_id = await feed(services, f"paper{number}", default_on=False)
         latest_n = dice.choice([None, None, 3])
-        await subscribed(services, who, feed_id, latest_n=latest_n)
+        await subscribed(services, who, feed_id, latest_n=latest_n, folder=f"{number % 3}")
         if dice.random() < 0.3:
             await services.db.execute(
                 WATERMARK, who.id, feed_id, NOW - timedelta(minutes=dice.randint(0, 900))
@@ -72,6 +82,8 @@ async def walked(services: Services, who: Reader, asked: dict[str, Any]) -> list
     cursor = None
     while True:
         page = await news.latest(services, who, NewsQuery(**asked, cursor=cursor))
+        # Said here, or a cursor that leads round would never end.
+        assert not {story.item_id for story in page.items} & set(seen)
         seen += [story.item_id for story in page.items]
         cursor = page.next
         assert cursor is None or len(page.items) == asked["limit"]
@@ -79,14 +91,55 @@ async def walked(services: Services, who: Reader, asked: dict[str, Any]) -> list
             return seen
 
 
-@pytest.mark.parametrize("seed", range(12))
-async def test_a_walk_finds_what_a_look_at_everything_finds(services: Services, seed: int) -> None:
-    dice, who = random.Random(seed), await member(services)
+# Streams that look at few items end early, and walks go on where they ended.
+@pytest.fixture(params=[2, 7, news_streams.FEW])
+def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    monkeypatch.setattr(news_streams, "FEW", request.param)
+    news_streams.statement.cache_clear()
+    yield request.param
+    news_streams.statement.cache_clear()
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_a_list_shows_what_a_look_at_everything_finds(
+    services: Services, seed: int, few: int
+) -> None:
+    dice, who = random.Random(100 * few + seed), await member(services)
     await muddle(services, who, dice)
-    for unread in (False, True):
-        expected = [row["id"] for row in await services.db.fetch(PLAIN, who.id, unread)]
-        limit = dice.choice([1, 4, 20])
-        assert await walked(services, who, {"unread": unread, "limit": limit}) == expected
+    one = await services.db.fetchval("SELECT max(feed_id) FROM feed_items")
+    for asked in ({}, {"folder": "1"}, {"feed": one}):
+        for unread in (False, True):
+            values = (who.id, unread, asked.get("feed"), asked.get("folder"))
+            expected = [row["id"] for row in await services.db.fetch(PLAIN, *values)]
+            limit = dice.choice([4, 20]) if len(expected) > 40 else dice.choice([1, 4, 20])
+            assert (
+                await walked(services, who, {**asked, "unread": unread, "limit": limit}) == expected
+            )
+
+
+async def test_all_streams_prepare(services: Services) -> None:
+    for source in ("all", "folder", "feed", "late"):
+        for unread, is_narrow in itertools.product((False, True), repeat=2):
+            text = news_streams.statement(source, unread=unread, is_narrow=is_narrow)
+            await services.db.connection.prepare(text)
+
+
+@pytest.mark.parametrize("asked", [{}, {"folder": "A"}, {"feed": 1}, {"tag": "travel"}])
+async def test_a_page_that_is_full_takes_one_statement(
+    services: Services, asked: dict[str, Any]
+) -> None:
+    who, feed_id = await member(services), await feed(services, "courier")
+    await subscribed(services, who, feed_id, folder="A")
+    await services.db.execute(MANY, feed_id, 60)
+    for row in await services.db.fetch("SELECT id FROM feed_items WHERE feed_id = $1", feed_id):
+        await tagged(services, row["id"], "travel")
+    made: list[str] = []
+    services.db.connection.add_query_logger(lambda record: made.append(record.query))
+    query = NewsQuery(**asked | ({"feed": feed_id} if "feed" in asked else {}), unread=True)
+    page = await news.latest(services, who, query)
+    assert len(page.items) == 20
+    assert page.items[0].tags == [news.Tag("travel", "Travel")]
+    assert len([text for text in made if "typeinfo_tree" not in text]) == 1
 
 
 async def test_what_is_read_up_to_a_mark_is_not_walked_again(services: Services) -> None:
@@ -165,11 +218,12 @@ async def test_a_list_that_takes_too_long_ends_early_and_leads_on(
     monkeypatch.setattr(news_rows, "PATIENCE", 50)
     who, feed_id = await member(services), await feed(services, "courier")
     await subscribed(services, who, feed_id)
-    await services.db.execute(MANY, feed_id, 600)
-    await news_filters.add(services, who, NewFilter("599", "only_word"))
+    await services.db.execute(MANY, feed_id, 900)
+    await news_filters.add(services, who, NewFilter("899", "only_word"))
     pages, cursor = 0, None
     while not (page := await news.latest(services, who, NewsQuery(limit=2, cursor=cursor))).items:
+        assert page.next
+        assert page.next != cursor
         pages, cursor = pages + 1, page.next
-        assert cursor
-    assert [story.title for story in page.items] == ["Item 599"]
+    assert [story.title for story in page.items] == ["Item 899"]
     assert pages > 1

@@ -168,6 +168,41 @@ async def test_top_goes_by_sources_pins_and_topics_and_damps_one_feed(
     assert who and alone and pin
 
 
+async def test_a_story_stays_read_when_the_item_that_was_read_goes(
+    browser: Browser, services: Services
+) -> None:
+    feeds = await newsroom(services)
+    await reader_of(services, browser, feeds)
+    [story] = await listed(browser)
+    await browser.json("PUT", f"/api/news/stories/{story['id']}/read")
+    for feed_id in feeds[:2]:
+        await services.db.execute("DELETE FROM feed_items WHERE feed_id = $1", feed_id)
+        assert [one["read"] for one in await listed(browser)] == [True]
+    await browser.json("DELETE", f"/api/news/stories/{story['id']}/read")
+    assert [one["read"] for one in await listed(browser)] == [False]
+
+
+async def test_why_here_goes_by_what_gives_the_story_its_place(
+    browser: Browser, services: Services
+) -> None:
+    own, other, quiet = await newsroom(services)
+    # The others tell it later, with a tag of the reader's, and are not read, muted or quiet.
+    await services.db.execute("UPDATE feed_items SET published_at = published_at - interval '20 hours' WHERE feed_id = $1", own)  # fmt: skip
+    await tagged(services, await services.db.fetchval("SELECT id FROM feed_items WHERE feed_id = $1", other), "science")  # fmt: skip
+    who = await reader_of(services, browser, [own, quiet])
+    await subscribed(services, who, quiet, muted_until=NOW + timedelta(days=1))
+    await subscribed(services, who, other, pinned=True, unsubscribed_at=NOW)
+    await browser.json("PATCH", "/api/preferences", {"news": {"topics": ["science"]}})
+    [story] = await listed(browser)
+    why = (await browser.json("GET", f"/api/news/stories/{story['id']}")).json()["why"]
+    assert (why["topics"], why["pinned"]) == (0.0, 0.0)
+    assert 0.25 < why["freshness"] < 0.31
+    assert why["sources"] > 0
+    await browser.json("POST", "/api/news/filters", {"value": "quake"})
+    assert await listed(browser) == []
+    assert (await browser.get(f"/news/stories/{story['id']}")).status_code == 200
+
+
 def row(number: int, feed_id: int, hours: float, also: int = 0) -> dict[str, Any]:
     """One row of a window."""
     return {"last_at": NOW - timedelta(hours=hours), "last_item": number, "feed_id": feed_id, "tags": [], "also_in": also, "pinned": False}  # fmt: skip

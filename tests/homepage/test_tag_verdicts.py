@@ -1,7 +1,10 @@
 """Verdicts on tags: one hides the tag for its person, three that agree change it for all."""
 
+import pytest
+
+from app.domain.homepage import news_rows
 from app.services import Services
-from tests.homepage.newsroom import feed, item, tagged
+from tests.homepage.newsroom import feed, item, subscribed, tagged
 from tests.people import Browser, member
 
 
@@ -83,6 +86,23 @@ async def test_bad_verdicts_and_what_one_may_not_see_are_refused(
     form = {"_method": "PUT", "verdict": "wrong"}
     answer = await browser.post(f"/news/items/{item_id}/tags/sports/verdict", form)
     assert answer.status_code == 303
+
+
+async def test_what_a_reader_says_has_a_tag_is_found_however_far_back(
+    browser: Browser, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(news_rows, "RARE_AFTER", 1)
+    item_id = await story(services)
+    courier = await services.db.fetchval("SELECT id FROM feeds")
+    for number in range(60):
+        await item(services, courier, f"Filler {number}", minutes=-1 - number)
+    await subscribed(services, who := await member(services), courier)
+    await browser.sign_in(who)
+    await say(browser, item_id, "food", "missing")
+    await say(browser, item_id, "sports", "missing")
+    for slug in ("food", "sports"):
+        found = (await browser.json("GET", f"/api/news?tag={slug}&limit=2")).json()
+        assert [one["item_id"] for one in found["items"]] == [item_id], slug
 
 
 async def test_the_menu_of_a_story_says_not_about_this(

@@ -59,10 +59,37 @@ AS_ONE = """
 jsonb_agg(jsonb_build_object('id', id, 'kind', kind, 'value', value, 'feed_id', feed_id))
 FROM news_filters WHERE user_id = $1 AND (until IS NULL OR until > now()) HAVING count(*) > 0
 """
+# The same as one row of a statement. Single words are looked up among the words of an item, which costs a third of a
+# pattern; `slow` holds phrases, which only a pattern finds, and `mute` all of it for words too long to be looked up.
+SIEVE = r"""sieve AS MATERIALIZED (
+    SELECT string_agg(quote_literal(replace(pattern, '\w*', '')) || CASE WHEN pattern LIKE '%*' THEN ':*' ELSE '' END, '|')
+               FILTER (WHERE kind = 'mute_word' AND feed_id IS NULL AND strpos(pattern, ' ') = 0)::tsquery AS fast,
+           '(^| )(' || string_agg(pattern, '|') FILTER (WHERE kind = 'mute_word' AND feed_id IS NULL AND strpos(pattern, ' ') > 0) || ')( |$)' AS slow,
+           '(^| )(' || string_agg(pattern, '|') FILTER (WHERE kind = 'mute_word' AND feed_id IS NULL) || ')( |$)' AS mute,
+           '(^| )(' || string_agg(pattern, '|') FILTER (WHERE kind = 'only_word') || ')( |$)' AS wished,
+           array_agg(feed_id) FILTER (WHERE kind = 'mute_word' AND feed_id IS NOT NULL) AS feeds,
+           array_agg(value) FILTER (WHERE kind = 'mute_tag') AS slugs
+    FROM news_filters WHERE user_id = $1 AND (until IS NULL OR until > now()) AND (pattern <> '' OR kind = 'mute_tag')
+)"""
+# Whether item `i` passes the sieve.
+PASSES = """CASE WHEN octet_length(i.words) > 2046 THEN coalesce(i.words !~ (SELECT mute FROM sieve), true)
+            ELSE coalesce(NOT array_to_tsvector(string_to_array(i.words, ' ')) @@ (SELECT fast FROM sieve), true)
+                AND coalesce(i.words !~ (SELECT slow FROM sieve), true) END
+        AND coalesce(i.words ~ (SELECT wished FROM sieve), true)
+        AND CASE WHEN i.feed_id = ANY((SELECT feeds FROM sieve)::bigint[]) THEN NOT EXISTS (
+            SELECT FROM news_filters own_words
+            WHERE user_id = $1 AND kind = 'mute_word' AND coalesce(feed_id, 0) = i.feed_id AND (until IS NULL OR until > now())
+                AND pattern <> '' AND i.words ~ ('(^| )' || pattern || '( |$)')) ELSE true END
+        AND CASE WHEN (SELECT slugs FROM sieve) IS NULL THEN true ELSE NOT EXISTS (
+            SELECT FROM item_tags it
+            WHERE it.item_id = i.id AND it.tag_id = ANY(ARRAY(SELECT id FROM tags WHERE slug = ANY((SELECT slugs FROM sieve)::text[])))
+                AND NOT EXISTS (
+                    SELECT FROM tag_verdicts v
+                    WHERE v.user_id = $1 AND v.item_id = i.id AND v.tag_id = it.tag_id AND v.verdict = 'wrong')) END"""
 ADD = """
-INSERT INTO news_filters (user_id, kind, feed_id, value, until)
-SELECT $1, $2, $3, $4, $5
-WHERE (SELECT count(*) FROM news_filters WHERE user_id = $1) < $6
+INSERT INTO news_filters (user_id, kind, feed_id, value, pattern, until)
+SELECT $1, $2, $3, $4, $5, $6
+WHERE (SELECT count(*) FROM news_filters WHERE user_id = $1) < $7
 ON CONFLICT (user_id, kind, coalesce(feed_id, 0), lower(value)) DO UPDATE SET until = EXCLUDED.until
 RETURNING id
 """
@@ -85,15 +112,14 @@ async def add(services: Services, who: Reader, new: NewFilter) -> FilterList:
         sentence = "Please choose a time in the future."
         raise Invalid(sentence, errors={"until": sentence})
     async with services.tx() as tx:
+        # First of all: it locks the person's version, so that two requests at once cannot both bring the hundredth.
+        await versions.bump(tx, who.id, "news")
         if new.feed_id is not None and not await tx.db.fetchval(FEED, new.feed_id, who.id):
             sentence = "There is no such feed."
             raise Invalid(sentence, errors={"feed_id": sentence})
-        if (
-            await tx.db.fetchval(ADD, who.id, new.kind, new.feed_id, value, new.until, CEILING)
-            is None
-        ):
+        rule = (who.id, new.kind, new.feed_id, value, part(value), new.until)
+        if await tx.db.fetchval(ADD, *rule, CEILING) is None:
             raise Conflict(f"You have {CEILING} filters. Remove one to add another.")
-        await versions.bump(tx, who.id, "news")
         return await mine(tx, who)
 
 
@@ -138,8 +164,11 @@ def sieve_of(filters: list[Filter]) -> Sieve:
 
 def pattern(values: list[str]) -> str | None:
     """One pattern that finds any of the words; None for no words."""
-    parts = []
-    for value in values:
-        if words := folded(value):
-            parts.append(words + (r"\w*" if value.rstrip().endswith("*") else ""))
+    parts = [found for value in values if (found := part(value))]
     return rf"(^| )({'|'.join(parts)})( |$)" if parts else None
+
+
+def part(value: str) -> str:
+    """The part of a pattern that finds one word, phrase or beginning; empty where there is no word in it."""
+    words = folded(value)
+    return words + (r"\w*" if words and value.rstrip().endswith("*") else "")

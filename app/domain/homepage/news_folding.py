@@ -38,7 +38,7 @@ IS_MINE = f"""
 TOLD = f"""
 i.id AS item_id, i.story_id AS id, i.title, i.url, i.feed_id, i.summary_html, i.author, i.published_at, i.fetched_at,
     i.image_key, i.language, coalesce(mine.title, f.title) AS source, f.last_ok_at, mine.folder,
-    coalesce(mine.pinned, false) AS pinned, st.hidden_at IS NOT NULL AS is_hidden, apart.item_id IS NOT NULL AS is_apart,
+    coalesce(mine.pinned AND mine.unsubscribed_at IS NULL, false) AS pinned, st.hidden_at IS NOT NULL AS is_hidden, apart.item_id IS NOT NULL AS is_apart,
     st.read_at IS NOT NULL OR (st.unread_at IS NULL AND {IS_READ}
         AND i.fetched_at <= coalesce(greatest(everything.read_before, this.read_before), '-infinity')) AS read,
     st.saved_at IS NOT NULL AS saved,
@@ -47,17 +47,33 @@ i.id AS item_id, i.story_id AS id, i.title, i.url, i.feed_id, i.summary_html, i.
 
 
 def stories(
-    passed: Sequence[Told], *, unread: bool, is_of_list: Callable[[Any], bool]
+    passed: Sequence[Told],
+    *,
+    unread: bool,
+    is_of_list: Callable[[Any], bool],
+    most: int | None = None,
 ) -> list[dict[str, Any]]:
     """The stories of a list, each at the place of its newest item that passes, without those that were put aside."""
-    found = []
+    found: list[dict[str, Any]] = []
     for told in passed:
-        kin = together(told[0], told)
+        if len(found) == most:
+            break
+        row = told[0]
+        if len(told) == 1:
+            # Most of them: a page is quicker for not making much of these.
+            if (
+                not (row["is_hidden"] or (unread and row["read"]))
+                and row["passes"]
+                and is_of_list(row)
+            ):
+                found.append(alone(row))
+            continue
+        kin = together(row, told)
         if not is_put_aside(kin, unread=unread):
             shown = [row for row in kin if row["passes"] and is_of_list(row)]
-            row = folded(told[0], kin, shown)
-            if row is not None:
-                found.append(row)
+            story = folded(row, kin, shown) if shown else None
+            if story is not None:
+                found.append(story)
     return found
 
 
@@ -100,8 +116,18 @@ def folded(row: Any, kin: Sequence[Any], shown: Sequence[Any]) -> dict[str, Any]
     told["also_in"] = sources(kin)
     told["read"] = any(one["read"] for one in kin)
     told["pinned"] = bool(pinned)
+    told["told_by"] = [one["item_id"] for one in kin]
     if len(shown) > 1:
         told["tags"] = list(dict.fromkeys(tag for one in (told, *shown) for tag in one["tags"]))
+    return told
+
+
+def alone(row: Any) -> dict[str, Any]:
+    """The row of a story that one item tells."""
+    told = dict(row)
+    told["last_at"], told["last_item"] = row["published_at"], row["item_id"]
+    told["also_in"] = 0
+    told["told_by"] = [row["item_id"]]
     return told
 
 

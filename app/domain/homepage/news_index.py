@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from app.errors import ServiceDown
+from app.errors import NotFound, ServiceDown
 from app.services import Services
 
 INDEX = "news"
@@ -32,11 +32,19 @@ async def ids(services: Services, words: str) -> list[int] | None:
     if engine is None:
         return None
     try:
-        return await engine.found(  # type: ignore[no-any-return]
-            INDEX, words, order=NEWEST_FIRST, limit=HITS
-        )
-    except ServiceDown:
+        found: list[int] = await engine.found(INDEX, words, order=NEWEST_FIRST, limit=HITS)
+        # An index that is still to be filled knows nothing of what there is.
+        return None if not found and await is_empty(engine) else found
+    except (NotFound, ServiceDown):
         return None
+
+
+async def is_empty(engine: Any) -> bool:
+    """Whether the index is new or was emptied. Raises ServiceDown."""
+    try:
+        return not await engine.count(INDEX)
+    except NotFound:
+        return True
 
 
 async def changed(tx: Services, feed_id: int) -> None:
@@ -54,7 +62,10 @@ IS_LISTED = "SELECT visibility = 'listed' FROM feeds WHERE id = $1"
 
 
 async def put_feed(services: Services, feed_id: int) -> None:
-    """Bring the newest items of a feed into the index; all of a feed leave it that is not listed. Raises ServiceDown."""
+    """Bring the newest items of a feed into the index; all of a feed leave it that is not listed. Raises ServiceDown.
+
+    An index that is empty is rebuilt instead: then it has all feeds, this one among them.
+    """
     engine = services.outside.get("meilisearch")
     if engine is None:
         return
@@ -66,7 +77,10 @@ async def put_feed(services: Services, feed_id: int) -> None:
         await engine.drop(INDEX, f"feed_id = {feed_id}")
         return
     rows = await services.db.fetch(OF_FEED, feed_id, RECENT)
-    if rows:
+    if rows and await is_empty(engine):
+        async with services.tx() as tx:
+            await tx.enqueue("reindex_search", key="reindex")
+    elif rows:
         await engine.put(INDEX, [document(row) for row in rows])
 
 

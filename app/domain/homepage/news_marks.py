@@ -94,8 +94,8 @@ async def mark_story(
         items = await tx.db.fetch(OF_STORY, who.id, story_id, item_id)
         if not items:
             raise NotFound("This story is not here any more.")
-        # One is enough for a story to be read; to be unread it takes all of them.
-        for row in items[:1] if on else items:
+        # All of them: one is enough for a story to be read, but that one may leave it, or go.
+        for row in items:
             await tx.db.execute(MARKS["read"][0 if on else 1], who.id, row["id"])
         await versions.bump(tx, who.id, "news")
 

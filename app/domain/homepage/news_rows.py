@@ -1,4 +1,4 @@
-"""The rows of news lists: what comes next is walked to (news_walks), and what passes is kept until the list is full."""
+"""The rows of news lists: what comes next is streamed or walked to (news_streams, news_walks), and what passes is kept."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from app.domain.homepage import feeds, news_folding, news_walks, tag_verdicts
+from app.domain.homepage import feeds, news_folding, news_streams, news_walks, tag_verdicts
 from app.domain.homepage.news_filters import Sieve
 from app.domain.homepage.news_folding import Told
+from app.domain.homepage.news_streams import Front, Look
 from app.domain.homepage.news_walks import Step
 from app.domain.platform.readers import Reader
 from app.services import Services
@@ -35,7 +36,7 @@ class NewsQuery(msgspec.Struct):
     folder: Annotated[str, Meta(max_length=80)] | None = None
     q: Annotated[str, Meta(max_length=200)] | None = None
     unread: bool | None = None
-    cursor: Annotated[str, Meta(max_length=48)] | None = None
+    cursor: Annotated[str, Meta(max_length=1_400)] | None = None
     limit: Annotated[int, Meta(ge=1, le=100)] = 20
 
 
@@ -50,6 +51,8 @@ class Rows(msgspec.Struct):
     rows: list[Any] = []
     seen: int = 0
     is_over: bool = False
+    # What came later counts for nothing: a list that was put in order then is told to its end as it was.
+    until: datetime | None = None
     # The walk gave up at `after` with more behind it.
     was_long: bool = False
 
@@ -86,17 +89,53 @@ class Rows(msgspec.Struct):
         if not stopped:
             self.span = min(self.span * GROWTH, WIDEST)
 
+    def look(self) -> Look:
+        """What a stream is to bring next."""
+        asked, (at, item_id) = self.asked, self.after
+        room = self.most - len(self.rows)
+        return Look(at, item_id, room, asked.feed, asked.folder, asked.tag, asked.q, self.unread)
+
+    def take_front(self, front: Front) -> None:
+        """Keep the stories that a stream brought."""
+        self.rows += news_streams.stories(
+            front,
+            unread=self.unread,
+            is_of_list=self.is_of_list,
+            most=self.most - len(self.rows),
+        )
+        if front.passed:
+            self.after = (front.passed[-1][0]["published_at"], front.passed[-1][0]["item_id"])
+        self.is_over = len(self.rows) >= self.most
+
     def is_of_list(self, item: Any) -> bool:
-        """Whether an item is of the feeds of this list."""
+        """Whether an item is of the feeds of this list, and was there in time."""
         feed, folder = self.asked.feed, self.asked.folder
+        if self.until is not None and item["fetched_at"] > self.until:
+            return False
         return feed in (None, item["feed_id"]) and folder in (None, item["folder"])
 
 
 async def of_page(services: Services, who: Reader | None, asked: NewsQuery, after: Place) -> Rows:
-    """The rows of one page and one more, newest first."""
+    """The rows of one page and one more, newest first: a stream brings most pages whole, the rest is walked to."""
     found = begun(who, asked, asked.limit + 1, after)
+    await stream(services, who, found)
     await fill(services, who, [found])
     return found
+
+
+async def stream(services: Services, who: Reader | None, found: Rows) -> None:
+    """Fill a list from the streams there are for it, as far as they go."""
+    sources, is_whole = news_streams.sources(found.look())
+    for source in sources:
+        goes_on = True
+        while goes_on and not found.is_over:
+            front = await news_streams.of_list(services, who, found.look(), source)
+            found.take_front(front)
+            goes_on = front.has_more
+            if goes_on and not front.was_enough:
+                # It has looked at as much as it may.
+                return
+    found.is_over = found.is_over or is_whole
 
 
 async def of_lists(

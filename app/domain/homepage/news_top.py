@@ -1,12 +1,13 @@
 """Order `top`: how fresh, how near to one's topics, how widely told, whether pinned (chapter 20 rule 34). Clicks play no part.
 
 The newest stories are put in order by the whole window, then those of the next window: each comes once, no page is short.
+Later pages look at the news as it was at the first: what comes meanwhile is for the next first page.
 """
 
 import base64
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,8 +21,11 @@ from app.services import Services
 
 WINDOW = 120
 HALF_LIFE_HOURS, OF_TOPICS, OF_SOURCES, OF_PINNED, OF_SAME_FEED = 12, 0.6, 0.4, 0.3, 0.8
-# Now at the first page, where the window begins, and how many of it were shown.
-CURSOR = struct.Struct(">qqqH")
+# When the first page was made and where the window begins; behind it stands what of the window was shown. A cursor that
+# said only how many were shown would lose and repeat stories whenever something comes, goes, or is told once more.
+CURSOR = struct.Struct(">qqq")
+# Of what was shown and is in the window no more, because it was read or hidden, this much is kept in mind.
+MOST_SHOWN = 2 * WINDOW
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 MICRO = timedelta(microseconds=1)
 
@@ -61,16 +65,25 @@ def topics_of(who: Reader | None) -> list[str]:
     return list(who.preferences.get("news", {}).get("topics", [])) if who else []
 
 
-def ranked(rows: Sequence[Any], topics: Sequence[str], now: datetime) -> list[Any]:
-    """The rows of one window, best first; the k-th further story of a feed counts 0.8^k."""
-    scored = [(why_of(row, topics, now).total, row) for row in rows]
-    scored.sort(key=lambda pair: (-pair[0], -pair[1]["last_item"]))
+def ranked(
+    rows: Sequence[Any], topics: Sequence[str], now: datetime, shown: frozenset[int] = frozenset()
+) -> list[Any]:
+    """The rows of one window that were not `shown`, best first; the k-th further story of a feed counts 0.8^k.
+
+    What was shown stood above the rest, whatever has become of it since.
+    """
+    scored = [
+        (bool(shown) and not shown.isdisjoint(row["told_by"]), why_of(row, topics, now).total, row)
+        for row in rows
+    ]
+    scored.sort(key=lambda one: (not one[0], -one[1], -one[2]["last_item"]))
     led: dict[int, int] = {}
     damped = []
-    for score, row in scored:
+    for was_shown, score, row in scored:
         before = led.get(row["feed_id"], 0)
         led[row["feed_id"]] = before + 1
-        damped.append((score * OF_SAME_FEED**before, row))
+        if not was_shown:
+            damped.append((score * OF_SAME_FEED**before, row))
     damped.sort(key=lambda pair: (-pair[0], -pair[1]["last_item"]))
     return [row for _, row in damped]
 
@@ -92,50 +105,81 @@ Page = tuple[list[Any], str | None]
 
 async def of_page(services: Services, who: Reader | None, asked: NewsQuery) -> Page:
     """The rows of one page, over as many windows as it takes, and the cursor of the next. Raises Invalid."""
-    now, begin, shown = place_of(asked.cursor)
+    since, begin, shown = place_of(asked.cursor)
+    now = since or datetime.now(UTC)
     rows: list[Any] = []
     while True:
         window = news_rows.begun(who, asked, WINDOW + 1, begin)
+        window.until = since
         await news_rows.fill(services, who, [window])
-        best = ranked(window.rows[:WINDOW], topics_of(who), now)
-        if begin[0] is None and window.rows:
-            # Told by the story at its top: what comes later stands above this window.
-            begin = (window.rows[0]["last_at"], window.rows[0]["last_item"] + 1)
-        room = asked.limit - len(rows)
-        rows += best[shown : shown + room]
-        if len(best) > shown + room:
-            return rows, cursor_of(now, begin, shown + room)
-        is_last = len(window.rows) <= WINDOW
-        if is_last:
-            return rows, cursor_of(now, window.after, 0) if window.was_long else None
-        begin, shown = last_place(window.rows[WINDOW - 1]), 0
+        inside = window.rows[:WINDOW]
+        best = ranked(inside, topics_of(who), now, shown)
+        taken = best[: asked.limit - len(rows)]
+        rows += taken
+        shown |= {row["last_item"] for row in taken}
+        # By the database's clock, which may be another: what this page was made of was there in time.
+        now = max([now, *(row["fetched_at"] for row in inside)])
+        if len(best) > len(taken):
+            return rows, cursor_of(now, begin, shown)
+        if len(window.rows) <= WINDOW:
+            return rows, cursor_of(now, window.after, shown) if window.was_long else None
+        # What has come into the window late has moved others out at its end: those are not shown once more.
+        shown -= {item for row in inside for item in row["told_by"]}
+        begin = inside[-1]["last_at"], inside[-1]["last_item"]
         if len(rows) == asked.limit:
-            return rows, cursor_of(now, begin, 0)
+            return rows, cursor_of(now, begin, shown)
 
 
-def last_place(row: Any) -> Place:
-    """Where a window ends: the next begins behind it."""
-    return row["last_at"], row["last_item"]
-
-
-def cursor_of(now: datetime, begin: Place, shown: int) -> str:
-    """The cursor of a page: times in microseconds."""
-    at = ((begin[0] or BEGINNING) - BEGINNING) // MICRO
-    packed = CURSOR.pack((now - BEGINNING) // MICRO, at, begin[1], shown)
+def cursor_of(now: datetime, begin: Place, shown: Iterable[int]) -> str:
+    """The cursor of a page: times in microseconds, then what was shown, each by its distance from the one before."""
+    packed = CURSOR.pack(micros(now), micros(begin[0] or BEGINNING), begin[1])
+    last = 0
+    for item in sorted(shown)[-MOST_SHOWN:]:
+        packed += written(item - last)
+        last = item
     return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
 
 
-def place_of(cursor: str | None) -> tuple[datetime, Place, int]:
-    """Now, the beginning of the window, and how many of it were shown. Raises Invalid."""
+def micros(at: datetime) -> int:
+    """A time as a whole number."""
+    return (at - BEGINNING) // MICRO
+
+
+def written(number: int) -> bytes:
+    """A number in as few bytes as it takes, seven bits each."""
+    found = bytearray()
+    while number > 127:
+        found.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*found, number])
+
+
+def place_of(cursor: str | None) -> tuple[datetime | None, Place, frozenset[int]]:
+    """When the first page was made, the beginning of the window, and what of it was shown. Raises Invalid."""
     if not cursor:
-        return datetime.now(UTC), (None, 0), 0
+        return None, (None, 0), frozenset()
     try:
         raw = base64.b64decode(
             cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True
         )
-        now, at, item_id, shown = CURSOR.unpack(raw)
-        return BEGINNING + now * MICRO, (BEGINNING + at * MICRO, item_id), shown
+        now, at, item_id = CURSOR.unpack(raw[: CURSOR.size])
+        begin = (BEGINNING + at * MICRO, item_id) if at else (None, 0)
+        return BEGINNING + now * MICRO, begin, frozenset(read(raw[CURSOR.size :]))
     except (ValueError, struct.error, OverflowError):
         raise Invalid(
             "This page of the list is not known. Start again from the top.", code="bad_cursor"
         ) from None
+
+
+def read(raw: bytes) -> Iterator[int]:
+    """The numbers that were written one after the other. Raises ValueError for more than we write."""
+    last = number = bits = 0
+    if raw and raw[-1] > 127:
+        raise ValueError
+    for byte in raw:
+        number |= (byte & 127) << bits
+        bits += 7
+        if byte < 128:
+            last += number
+            number = bits = 0
+            yield last

@@ -165,6 +165,12 @@ RARE = f"""{MINE}{COLUMNS} FROM asked CROSS JOIN LATERAL (
         SELECT i.id, i.feed_id, i.published_at FROM item_tags it JOIN feed_items i ON i.id = it.item_id
         WHERE it.tag_id = (SELECT id FROM tags WHERE slug = asked.tag) AND asked.words IS NULL
         UNION ALL
+        -- What the reader says has the tag, and nobody else did.
+        SELECT i.id, i.feed_id, i.published_at FROM tag_verdicts v JOIN feed_items i ON i.id = v.item_id
+        WHERE v.user_id = $1 AND v.verdict = 'missing' AND asked.words IS NULL
+            AND v.tag_id = (SELECT id FROM tags WHERE slug = asked.tag)
+            AND NOT EXISTS (SELECT FROM item_tags it WHERE it.item_id = v.item_id AND it.tag_id = v.tag_id)
+        UNION ALL
         SELECT i.id, i.feed_id, i.published_at FROM feed_items i
         WHERE i.search @@ websearch_to_tsquery('english', asked.words)
     ) AS i JOIN mine ON mine.feed_id = i.feed_id

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import msgspec
 
@@ -12,6 +12,7 @@ from app.domain.homepage import (
     feeds,
     news,
     news_rows,
+    news_top,
     subscriptions,
     tagging,
 )
@@ -57,7 +58,7 @@ async def filled(services: Services, who: Reader | None, wishes: Sequence[Any]) 
     asked = [query_of(wish) for wish in wishes]
     health = await services.db.fetch(HEALTH, *feeds.asker(who))
     chosen = [query for query in asked if query is not None]
-    lists = iter(await news_rows.of_lists(services, who, chosen))
+    lists = iter(await rows_of(services, who, chosen))
     found = [
         shown(services, wish, query, next(lists), health) if query is not None else UNCHOSEN
         for wish, query in zip(wishes, asked, strict=True)
@@ -66,6 +67,19 @@ async def filled(services: Services, who: Reader | None, wishes: Sequence[Any]) 
         one for wish, one in zip(wishes, found, strict=True) if isinstance(wish, NewsSettings)
     ]
     return with_pause(found, papers[:1], await tagging.paused(services) if papers else "")
+
+
+async def rows_of(
+    services: Services, who: Reader | None, asked: Sequence[NewsQuery]
+) -> list[list[Any]]:
+    """The rows of each widget in its order: the latest of all widgets together, what is put in order by itself."""
+    is_top = [news.order_of(who, query) == "top" for query in asked]
+    by_time = [query for query, top in zip(asked, is_top, strict=True) if not top]
+    latest = iter(await news_rows.of_lists(services, who, by_time))
+    return [
+        (await news_top.of_page(services, who, query))[0] if top else next(latest)
+        for query, top in zip(asked, is_top, strict=True)
+    ]
 
 
 def with_pause(
@@ -81,10 +95,13 @@ def with_pause(
 def query_of(wish: Any) -> NewsQuery | None:
     """What a widget's settings ask for; None when neither feed nor folder is chosen."""
     if isinstance(wish, NewsSettings):
-        return NewsQuery(tag=wish.tag, unread=wish.unread or None, limit=wish.count)
+        return NewsQuery(
+            order=wish.order, tag=wish.tag, unread=wish.unread or None, limit=wish.count
+        )
     if wish.feed_id is None and wish.folder is None:
         return None
-    return NewsQuery(feed=wish.feed_id, folder=wish.folder, limit=wish.count)
+    # What one source brings is looked at for its newest.
+    return NewsQuery(order="latest", feed=wish.feed_id, folder=wish.folder, limit=wish.count)
 
 
 def shown(
@@ -119,7 +136,8 @@ def more_of(asked: NewsQuery) -> str:
         return f"/news?feed={asked.feed}"
     if asked.folder:
         return f"/news?folder={quote(asked.folder)}"
-    return f"/news?tag={asked.tag}" if asked.tag else "/news"
+    named = [(name, one) for name, one in (("tag", asked.tag), ("order", asked.order)) if one]
+    return f"/news?{urlencode(named)}" if named else "/news"
 
 
 def standing(has_items: bool, health: Sequence[Any], now: datetime) -> tuple[str, str]:
@@ -127,8 +145,9 @@ def standing(has_items: bool, health: Sequence[Any], now: datetime) -> tuple[str
     if not health:
         return "empty", "No feeds yet. Find some that you like."
     if all(feed["failures"] for feed in health):
-        reason = feed_errors.sentence(str(health[0]["error_code"]))
-        return ("failing" if has_items else "waiting"), reason
+        return ("failing" if has_items else "waiting"), unread(
+            [str(feed["error_code"]) for feed in health]
+        )
     last_ok = max((feed["last_ok_at"] for feed in health if feed["last_ok_at"]), default=None)
     if last_ok is None:
         return "waiting", "First look under way"
@@ -137,3 +156,12 @@ def standing(has_items: bool, health: Sequence[Any], now: datetime) -> tuple[str
     if now - last_ok > STALE_AFTER:
         return "stale", "The sources have not answered for a while."
     return "fresh", ""
+
+
+def unread(codes: Sequence[str]) -> str:
+    """Why nothing new comes: the reason of the one source, or that none of them could be read, with the reason they share."""
+    reason = feed_errors.sentence(codes[0])
+    if len(codes) == 1:
+        return reason
+    none = f"None of the {len(codes):,} sources could be read"
+    return f"{none}: {reason[0].lower()}{reason[1:]}" if len(set(codes)) == 1 else f"{none}."

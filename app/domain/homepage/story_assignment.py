@@ -4,7 +4,7 @@ Items of listed feeds make stories. One of a member's feed is a guest: it may st
 alone, and nothing that others see hangs on it. Private feeds stay out of it all.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 
 from msgspec.structs import replace
@@ -19,6 +19,7 @@ from app.domain.homepage.story_words import hashed, keys, text_key, title_key, t
 from app.services import Services
 
 LOCK_CLASS = 2031
+MEETINGS = 64
 RECURS_AFTER, RECURS_WITHIN = 3, timedelta(days=30)
 
 
@@ -30,7 +31,7 @@ async def assigned(
 ) -> list[Assigned]:
     """For each entry of one feed its story and keys, in the transaction that stores them and holds the feed's row.
 
-    Until that transaction ends, nobody else assigns items of these languages.
+    Until that transaction ends, nobody else assigns items of these languages, pages and texts.
     """
     answers = [Assigned() for _ in entries]
     if source.visibility == "private" or not entries:
@@ -47,7 +48,7 @@ async def assigned(
         anew.append(member)
         if entry.guid_hash not in known:
             seeking.append((place, member))
-    await locked(services, {member.telling.language for member in anew})
+    await locked(services, anew)
     recurring = await recurring_titles(services, source, [entries[place] for place, _ in seeking])
     desk = Desk(services, source, answers)
     for place, member in sorted(seeking, key=lambda pair: pair[1].at):
@@ -73,7 +74,10 @@ async def held(services: Services, answers: Sequence[Assigned]) -> None:
 async def settle(
     services: Services, source: Source, placed: Sequence[tuple[int, Assigned]]
 ) -> None:
-    """After the items are stored: count their stories, call in guests, and tell the readers of the other feeds."""
+    """After the items are stored: count their stories, call in guests, and tell the readers of the other feeds.
+
+    Of a guest nobody is told but the readers of its own feed: the hour of a change would say that it came.
+    """
     joined = [story_id for story_id, answer in placed if answer.story_id is not None]
     if joined:
         await story_unions.recount(services, joined)
@@ -81,7 +85,7 @@ async def settle(
         if answer.guests:
             await story_unions.invite(services, story_id, answer.guests)
             joined.append(story_id)
-    if joined:
+    if joined and source.visibility == "listed":
         await story_unions.tell(services, joined, source.feed_id)
 
 
@@ -104,10 +108,43 @@ def found_by(source: Source, title: str, member: Member) -> list[int]:
     ]
 
 
-async def locked(services: Services, languages: Iterable[str]) -> None:
-    """Wait until nobody else assigns items of these languages; always in one order, so that no two wait for each other."""
-    for number in sorted(hashed("language", language) for language in languages):
-        await services.db.execute("SELECT pg_advisory_xact_lock($1, $2)", LOCK_CLASS, number)
+# One after the other, in the order of their numbers.
+LOCK = "SELECT pg_advisory_xact_lock($1, number) FROM unnest($2::integer[]) AS number"
+
+
+async def locked(services: Services, members: Iterable[Member]) -> None:
+    """Wait until nobody else assigns items of these languages, pages and texts.
+
+    Always in one order, so that no two wait for each other, and after the row of a feed, before those of items and of
+    stories. The same page may be told in two languages: these meet at the page.
+    """
+    numbers = {number for member in members for number in locks_of(member)}
+    if numbers:
+        await services.db.execute(LOCK, LOCK_CLASS, sorted(numbers))
+
+
+def locks_of(member: Member) -> Iterator[int]:
+    """What an item is assigned under: its language, and its page and its whole text, 64 of them at most together."""
+    yield hashed("language", member.telling.language)
+    if member.url_key:
+        yield hashed("same", str(member.url_key[0] % MEETINGS))
+    if (text := text_key(member.telling)) is not None:
+        yield hashed("same", str(text % MEETINGS))
+
+
+# All that are together with an item or in a story.
+AROUND = """
+SELECT i.story_id, i.id, i.feed_id, i.published_at, i.title, i.summary_html, coalesce(i.language, f.language) AS language,
+       i.url_key
+FROM feed_items i JOIN feeds f ON f.id = i.feed_id
+WHERE i.id = $2 OR i.story_id = $1 OR i.story_id = (SELECT story_id FROM feed_items WHERE id = $2)
+"""
+
+
+async def locked_around(services: Services, story_id: int, item_id: int) -> None:
+    """Wait until nobody assigns items to a story, or to where an item of it stands."""
+    rows = await services.db.fetch(AROUND, story_id, item_id)
+    await locked(services, [story_candidates.as_member(row) for row in rows])
 
 
 RECURRING = """

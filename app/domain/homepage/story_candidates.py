@@ -9,7 +9,7 @@ from app.domain.homepage.story_words import Telling, keys, searched, span_of, te
 from app.services import Services
 
 LONGEST = 2_000
-MOST_CANDIDATES, MOST_LOOKED_AT = 8, 250
+MOST_CANDIDATES, MOST_LOOKED_AT, MOST_SHARING = 8, 250, 1_000
 
 HOW_MANY = "SELECT key, items FROM story_words WHERE key = ANY($1)"
 COUNT = """
@@ -48,11 +48,17 @@ async def count_words(services: Services, members: Sequence[Member]) -> None:
 # Stories with an item that shares two keys, or the page, or the whole text; the likeliest first. Only what listed feeds
 # tell is there to be joined, and for an item of such a feed also guests that stand alone.
 FOUND = """
-WITH asked AS MATERIALIZED (SELECT key FROM unnest($1::integer[]) AS key)
+WITH asked AS MATERIALIZED (SELECT key FROM unnest($1::integer[]) AS key),
+sharing AS MATERIALIZED (
+    SELECT i.id, i.story_id, i.story_keys, i.published_at FROM feed_items i WHERE i.story_keys && $9::integer[] AND i.feed_id <> $2
+), near AS (
+    -- Where thousands tell nearly the same, the newest of them will do: others wait for their turn meanwhile.
+    SELECT id, story_id, story_keys FROM sharing ORDER BY published_at DESC, id DESC LIMIT $10
+)
 SELECT story_id FROM (
     SELECT i.story_id, count(*) AS shared, false AS same
-    FROM feed_items i CROSS JOIN LATERAL unnest(i.story_keys) AS own (key) JOIN asked ON asked.key = own.key
-    WHERE i.story_keys && $9::integer[] AND i.feed_id <> $2 GROUP BY i.id
+    FROM near i CROSS JOIN LATERAL unnest(i.story_keys) AS own (key) JOIN asked ON asked.key = own.key
+    GROUP BY i.id, i.story_id
     UNION ALL
     SELECT i.story_id, 0, true FROM feed_items i
     WHERE i.story_keys @> ARRAY[$3::integer] AND i.feed_id <> $2 AND i.published_at BETWEEN $5 AND $6
@@ -87,6 +93,7 @@ async def of_item(services: Services, member: Member) -> list[Any]:
         SHARED_RARE,
         MOST_CANDIDATES,
         await rarest(services, words),
+        MOST_SHARING,
     )
     if not found:
         return []

@@ -6,6 +6,7 @@ import msgspec
 
 from app.domain.homepage import story_candidates, story_unions
 from app.domain.homepage.story_matching import (
+    MOST_ITEMS,
     Candidate,
     Member,
     best,
@@ -32,6 +33,9 @@ class Assigned(msgspec.Struct):
     guests: list[int] = []
 
 
+# Each item that is put together anew is held against each other one, while others wait: more than these, or more often for
+# one feed, is a flood of what is nearly the same, and an item then takes the best of what is there.
+MOST_TOGETHER, MOST_TIMES = 3 * MOST_ITEMS, 50
 RULED = "SELECT DISTINCT story_id FROM story_rules WHERE story_id = ANY($1)"
 
 
@@ -41,6 +45,7 @@ class Desk:
     def __init__(self, services: Services, source: Source, answers: list[Assigned]) -> None:
         self.services, self.source, self.answers = services, source, answers
         self.waiting: dict[int, Member] = {}
+        self.regrouped = 0
 
     async def place(self, item: Member) -> None:
         """Find the story of one item and the guests who belong to it."""
@@ -75,8 +80,11 @@ class Desk:
                     await story_unions.unite(self.services, into.story_id, other.story_id)
                     self.rename(other.story_id, into.story_id)
             self.join(item, into)
-        else:
+        elif self.regrouped < MOST_TIMES and sum(len(s.members) for s in loose) <= MOST_TOGETHER:
+            self.regrouped += 1
             await self.regroup(item, loose)
+        else:
+            self.join(item, next(iter(best(item, near)), None))
 
     async def regroup(self, item: Member, stories: list[Candidate]) -> None:
         """Put items that contend together anew; each group keeps the story that most of it stood in."""
@@ -93,9 +101,11 @@ class Desk:
 
     async def move(self, group: list[Member], story_id: int | None, stood: dict[int, int]) -> None:
         """Let one group stand in one story, or the only new item of it in none yet."""
-        moved = [m.item for m in group if m.item > 0 and stood[m.item] != story_id]
+        here = {m.item: stood[m.item] for m in group if m.item > 0}
+        moved = {item: story for item, story in here.items() if story != story_id}
         if moved and story_id is not None:
             await story_unions.put(self.services, story_id, moved)
+            await story_unions.keep_apart(self.services, story_id, here)
             await story_unions.recount(self.services, [story_id])
         for member in group:
             if member.item < 0:

@@ -163,7 +163,7 @@ def span_of(at: datetime) -> int:
 
 def text_key(telling: Telling) -> int | None:
     """What items of the very same text share; None for a text of few words."""
-    return hashed("text", telling.language, telling.same_text) if telling.same_text else None
+    return hashed("text", telling.same_text) if telling.same_text else None
 
 
 def title_key(feed_id: int, title: str) -> int:

@@ -92,8 +92,9 @@ WITH part AS (
     SELECT $1, item_id, origin, confidence, item_id IN (SELECT item_id FROM added) FROM part
     ON CONFLICT (merge_id, item_id) DO NOTHING
 ), changed AS (
-    UPDATE feeds SET version = version + 1
-    WHERE id IN (SELECT i.feed_id FROM part p JOIN feed_items i ON i.id = p.item_id)
+    UPDATE feeds SET version = version + 1 WHERE id IN (
+        SELECT f.id FROM feeds f WHERE f.id IN (SELECT i.feed_id FROM part p JOIN feed_items i ON i.id = p.item_id)
+        ORDER BY f.id FOR NO KEY UPDATE)
 )
 SELECT count(*) FROM part
 """
@@ -146,8 +147,9 @@ WITH part AS (
     INSERT INTO item_tags (item_id, tag_id, origin, confidence)
     SELECT item_id, $2, origin, confidence FROM part ON CONFLICT (item_id, tag_id) DO NOTHING
 ), told AS (
-    UPDATE feeds SET version = version + 1
-    WHERE id IN (SELECT i.feed_id FROM part p JOIN feed_items i ON i.id = p.item_id)
+    UPDATE feeds SET version = version + 1 WHERE id IN (
+        SELECT f.id FROM feeds f WHERE f.id IN (SELECT i.feed_id FROM part p JOIN feed_items i ON i.id = p.item_id)
+        ORDER BY f.id FOR NO KEY UPDATE)
 )
 SELECT count(*) FROM part
 """

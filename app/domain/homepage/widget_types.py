@@ -21,6 +21,8 @@ class NewsSettings(msgspec.Struct, forbid_unknown_fields=True):
     count: Count = 12
     tag: Annotated[str, Meta(max_length=40)] | None = None
     unread: bool = False
+    # None: as the reader's preferences say.
+    order: Literal["latest", "top"] | None = None
     look: Literal["paper", "list"] = "paper"
 
 

@@ -1,11 +1,11 @@
 """Links out: a signed token that names the target and where its link stood; the address is read when it is used."""
 
 import base64
-import hashlib
 import hmac
 import struct
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from app.config import Settings
@@ -38,10 +38,17 @@ Target = Callable[[Services, Reader | None, int], Awaitable[str]]
 TARGETS: dict[str, Target] = {}
 
 
-def keys_of(settings: Settings) -> list[tuple[int, bytes]]:
+def keys_of(settings: Settings) -> tuple[tuple[int, bytes], ...]:
     """CLICK_KEYS as numbers and keys; the first signs, all are valid."""
-    pairs = [part.split(":", 1) for part in settings.click_keys.split(",") if ":" in part]
-    return [(int(name[1:]), bytes.fromhex(key)) for name, key in pairs]
+    return keys_in(settings.click_keys)
+
+
+# A page of news signs twenty links.
+@lru_cache(maxsize=8)
+def keys_in(text: str) -> tuple[tuple[int, bytes], ...]:
+    """Keys as a setting holds them."""
+    pairs = [part.split(":", 1) for part in text.split(",") if ":" in part]
+    return tuple((int(name[1:]), bytes.fromhex(key)) for name, key in pairs)
 
 
 def token(
@@ -72,7 +79,15 @@ def token(
 
 def mac(key: bytes, body: bytes) -> bytes:
     """The first 128 bits of HMAC-SHA256."""
-    return hmac.new(key, body, hashlib.sha256).digest()[:MAC_BYTES]
+    begun = keyed(key).copy()
+    begun.update(body)
+    return begun.digest()[:MAC_BYTES]
+
+
+@lru_cache(maxsize=8)
+def keyed(key: bytes) -> hmac.HMAC:
+    """An HMAC that has read its key."""
+    return hmac.new(key, digestmod="sha256")
 
 
 def read_token(settings: Settings, text: str) -> Click:

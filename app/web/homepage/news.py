@@ -4,11 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from app.domain.homepage import news, news_marks, read_marks, stories, story_views
 from app.domain.homepage.news_rows import NewsQuery
 from app.domain.homepage.read_marks import ReadMark
+from app.domain.platform.readers import Reader
 from app.errors import NotFound
 from app.web import session
 from app.web.forms import query, read
@@ -39,13 +40,29 @@ class ItemQuery(msgspec.Struct):
 
 async def story(request: Request) -> Response:
     """One story with its summary, its sources and the way out. Raises NotFound."""
-    found = await story_views.of_story(
+    services, who, story_id = (
         session.services_of(request),
         session.reader(request),
         request.path_params["id"],
-        query(request, ItemQuery).item,
     )
+    try:
+        found = await story_views.of_story(services, who, story_id, query(request, ItemQuery).item)
+    except NotFound:
+        return await moved(request, who)
     return await render(request, STORY, story=found, _title=found.title)
+
+
+async def moved(request: Request, who: Reader | None) -> Response:
+    """Lead on to the story that one which is gone has become part of. Raises NotFound where there is none."""
+    old = request.path_params["id"]
+    new = await story_views.moved_to(session.services_of(request), who, old)
+    if new is None:
+        raise NotFound("This story is not here any more.")
+    twin = "/api" if request.scope.get("twin") else ""
+    path = twin + request.url.path.replace(f"/stories/{old}", f"/stories/{new}", 1)
+    asked = f"?{request.url.query}" if request.url.query else ""
+    # The method stays the same. Asked again each time: that story may go up in yet another.
+    return RedirectResponse(path + asked, 308, headers={"Cache-Control": "private, no-cache"})
 
 
 async def saved_list(request: Request) -> Response:
@@ -63,7 +80,10 @@ async def read_story(request: Request) -> Response:
     who = await session.saver(request)
     services, item = session.services_of(request), query(request, ItemQuery).item
     story_id, on = request.path_params["id"], request.method == "PUT"
-    await news_marks.mark_story(services, who, story_id, on=on, item_id=item)
+    try:
+        await news_marks.mark_story(services, who, story_id, on=on, item_id=item)
+    except NotFound:
+        return await moved(request, who)
     found = await story_views.of_story(services, who, story_id, item)
     return await saved(request, back(request), "homepage/news/row.html#row", story=found)
 
