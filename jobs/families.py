@@ -209,7 +209,7 @@ class Family:
             self.worker.engine, self.worker.holder, self.queue, free, self.worker.types
         )
         self.start(jobs, asked_at)
-        self.worker.taken(self.queue, [job.id for job in jobs])
+        # A hint of theirs may still lie in the fast lane, so no room is told of here.
         more = self.lane_away and len(jobs) == free
         self.full_since = (self.full_since or time.monotonic()) if more else None
         pause = COUNTED_LOOK_SECONDS if self.limited else LOOK_SECONDS[self.queue]

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import time
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ import orjson
 import structlog
 from arq.connections import ArqRedis
 from arq.constants import job_key_prefix
-from arq.jobs import DeserializationError, deserialize_job
+from arq.jobs import DeserializationError, deserialize_job, serialize_job
 from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
 
@@ -37,13 +38,42 @@ def queue_name(queue: str) -> str:
     return f"village:{queue}"
 
 
-async def push(redis: ArqRedis, queue: str, ids: Sequence[int], workers: int) -> None:
-    """Put hints into a family's queue, in pieces small enough that every worker may get some. Raises RedisError."""
+# What ARQ's enqueue_job writes, in one step with the count of what lies there: whichever relay writes, and however late
+# its words arrive, no more than the most is ever there. A piece says in its name how many hints it holds.
+PUSH = """
+local lying = 0
+for _, name in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+    lying = lying + tonumber(string.match(name, ':(%d+)$') or 0)
+end
+if lying + tonumber(ARGV[1]) > tonumber(ARGV[2]) then
+    return 0
+end
+redis.call('PSETEX', KEYS[2], ARGV[3], ARGV[5])
+redis.call('ZADD', KEYS[1], ARGV[4], ARGV[6])
+return 1
+"""
+# A hint that lay longer was relayed again long ago.
+KEPT_MS = 86_400_000
+
+
+async def push(
+    redis: ArqRedis, queue: str, ids: Sequence[int], workers: int, most: int
+) -> list[int]:
+    """Put hints into a family's queue, in pieces small enough that every worker may get some.
+
+    No more than `most` lie there at any time: return those for which there was no room. Raises RedisError.
+    """
     size = min(LARGEST_CHUNK, math.ceil(len(ids) / max(1, workers)))
+    script = redis.register_script(PUSH)
     for start in range(0, len(ids), size):
-        await redis.enqueue_job(
-            "take_hints", list(ids[start : start + size]), _queue_name=queue_name(queue)
-        )
+        piece = list(ids[start : start + size])
+        now = time.time_ns() // 1_000_000
+        name = f"{uuid.uuid4().hex}:{len(piece)}"
+        text = serialize_job("take_hints", (piece,), {}, None, now, serializer=orjson.dumps)
+        keys = (queue_name(queue), job_key_prefix + name)
+        if not await script(keys, (len(piece), most, KEPT_MS, now, text, name)):
+            return list(ids[start:])
+    return []
 
 
 async def lying(redis: ArqRedis, queue: str) -> list[int]:

@@ -112,7 +112,7 @@ async def refresh_oauth_tokens(services: Services) -> None:
 
 @job(queue="LOW", attempts=10)
 async def revoke_oauth_token(services: Services, revocation_id: int) -> None:
-    """Let a provider revoke the token of an account that was unlinked."""
+    """Let a provider revoke the token of an account that was unlinked or erased."""
     await oauth_tokens.revoke(services, revocation_id)
 
 

@@ -22,8 +22,9 @@ log = structlog.get_logger("jobs")
 LEASE_SECONDS = 10.0
 RENEW_SECONDS = 3.0
 LOOK_SECONDS = 1.0
-# While more is due than the fast lane may hold, the next look comes this soon.
+# While more is due than the fast lane may hold, the next look comes this soon, and later each time that nobody took any.
 REFILL_SECONDS = 0.02
+LONGEST_REFILL_SECONDS = 0.25
 
 
 class Relay:
@@ -42,6 +43,7 @@ class Relay:
         self.brought_at = 0.0
         self.is_fed_here = False
         self.goes_on = False
+        self.refill_seconds = REFILL_SECONDS
 
     def call(self) -> None:
         """Something of this family is due."""
@@ -76,7 +78,7 @@ class Relay:
 
     async def wait(self) -> None:
         """Wait for a call, or until it is time to look again."""
-        seconds = REFILL_SECONDS if self.goes_on else LOOK_SECONDS
+        seconds = self.refill_seconds if self.goes_on else LOOK_SECONDS
         if time.monotonic() >= self.holds_until:
             seconds = RENEW_SECONDS
         timer = asyncio.get_running_loop().call_later(seconds, self.wake.set)
@@ -92,9 +94,6 @@ class Relay:
         self.asked_at = now
         services = self.worker.engine
         ours = await leases.take(services, f"relay:{self.queue}", self.worker.holder, LEASE_SECONDS)
-        if ours and now >= self.holds_until:
-            # What another relay has put there counts too.
-            self.outstanding = dict.fromkeys(await hints.lying(self.redis, self.queue), now)
         self.holds_until = now + LEASE_SECONDS if ours else 0.0
         if ours:
             self.workers, self.slots = await relay.live_slots(services, self.queue)
@@ -122,13 +121,26 @@ class Relay:
         types = self.unbraked_types()
         if room <= 0 or not types:
             self.goes_on = room <= 0
+            self.refill_seconds = min(2 * self.refill_seconds, LONGEST_REFILL_SECONDS)
             return
         ids = await relay.take(self.worker.engine, self.queue, room, types)
         self.outstanding.update(dict.fromkeys(ids, self.brought_at))
         self.goes_on = bool(ids)
+        self.refill_seconds = REFILL_SECONDS
         if ids:
-            await hints.push(self.redis, self.queue, ids, self.workers)
+            await self.push(ids)
             self.worker.families[self.queue].expect_hints()
+
+    async def push(self, ids: list[int]) -> None:
+        """Bring hints; those that find no room may be given again as soon as there is some."""
+        refused = await hints.push(self.redis, self.queue, ids, self.workers, self.most)
+        if refused:
+            # Redis counts a job twice whose hint of before still lies there; to ask at full pace would only move rows to and fro.
+            self.refill_seconds = LONGEST_REFILL_SECONDS
+            for job_id in refused:
+                self.outstanding.pop(job_id, None)
+            await relay.return_hints(self.worker.engine, refused)
+            await self.forget_taken()
 
     def unbraked_types(self) -> list[str]:
         """The types that need no count before they start; none while the family itself is held."""
@@ -141,19 +153,22 @@ class Relay:
     async def forget_taken(self) -> None:
         """Ask which hints still wait; the others were claimed by other processes, or are due for another hint.
 
-        While all slots are busy, hints lie in the fast lane for long. They are no reason for further ones.
+        What lies in the fast lane takes room there, whoever brought it and whatever became of its job since. While all
+        slots are busy, hints lie for long. They are no reason for further ones.
         """
-        if not self.outstanding:
-            return
         now = time.monotonic()
-        waiting = await relay.still_waiting(self.worker.engine, list(self.outstanding))
-        ages = {job_id: now - self.outstanding[job_id] for job_id in waiting}
-        old = [job_id for job_id, age in ages.items() if age > relay.LOST_SECONDS / 2]
-        there = set(await hints.lying(self.redis, self.queue)).intersection(old) if old else set()
-        if there:
-            await relay.keep_hints(self.worker.engine, list(there))
+        there = await hints.lying(self.redis, self.queue)
+        if not self.outstanding and not there:
+            return
+        waiting = await relay.still_waiting(self.worker.engine, [*self.outstanding, *there])
+        unheard = now - relay.LOST_SECONDS
+        since = {job_id: self.outstanding.get(job_id, unheard) for job_id in {*waiting, *there}}
+        old = {job_id for job_id in there if now - since[job_id] > relay.LOST_SECONDS / 2}
+        if old & waiting:
+            await relay.keep_hints(self.worker.engine, list(old & waiting))
+        lying = set(there)
         self.outstanding = {
-            job_id: now if job_id in there else since
-            for job_id, since in self.outstanding.items()
-            if job_id in there or ages.get(job_id, relay.LOST_SECONDS) < relay.LOST_SECONDS
+            job_id: now if job_id in old else at
+            for job_id, at in since.items()
+            if job_id in lying or now - at < relay.LOST_SECONDS
         }

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,11 +50,10 @@ class Child:
 
     def kill(self) -> None:
         """Kill it and everything it started, and wait until all of them are gone."""
-        family = [self.pid, *descendants(self.pid)] if self.is_alive() else []
-        for pid in family:
-            send(pid, signal.SIGKILL)
+        family = births([self.pid, *descendants(self.pid)]) if self.is_alive() else {}
+        send_all(family, signal.SIGKILL)
         self.process.wait()
-        wait_until(lambda: not any(start_time(pid) for pid in family[1:]), 10)
+        wait_until(lambda: not births(family).items() & family.items(), 10)
         self._forget()
 
     def last_words(self, lines: int = 15) -> str:
@@ -112,12 +111,12 @@ def end_left_over(pid_file: Path, stop_signal: signal.Signals, patience: float =
     if len(words) == 2 and words[1] != "None":
         pid, started = int(words[0]), int(words[1])
         if start_time(pid) == started:
-            family = [pid, *descendants(pid)]
+            family = births([pid, *descendants(pid)])
             send(pid, stop_signal)
             if not wait_until(lambda: start_time(pid) != started, patience):
-                for member in family:
-                    send(member, signal.SIGKILL)
-                wait_until(lambda: not any(start_time(member) for member in family), patience)
+                # A child of it may have ended while we waited, and its number may be a stranger's by now.
+                send_all(family, signal.SIGKILL)
+                wait_until(lambda: not births(family).items() & family.items(), patience)
     pid_file.unlink(missing_ok=True)
 
 
@@ -143,6 +142,19 @@ def descendants(pid: int) -> list[int]:
         except (FileNotFoundError, ProcessLookupError):
             continue
     return found + [grandchild for child in found for grandchild in descendants(child)]
+
+
+def births(pids: Iterable[int]) -> dict[int, int]:
+    """Return when each of these processes started; those that are gone are left out."""
+    found = {pid: start_time(pid) for pid in pids}
+    return {pid: started for pid, started in found.items() if started is not None}
+
+
+def send_all(family: Mapping[int, int], what: signal.Signals) -> None:
+    """Send a signal to each process, if the one of that id is still the one that started then."""
+    for pid, started in family.items():
+        if start_time(pid) == started:
+            send(pid, what)
 
 
 def send(pid: int, what: signal.Signals) -> None:

@@ -128,6 +128,7 @@ class _Child:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
         self.calls = 0
+        self.born = _started(process.pid)
 
     async def answer(self, request: object, cpu_seconds: float) -> object:
         stdin, stdout = self.process.stdin, self.process.stdout
@@ -141,7 +142,17 @@ class _Child:
             raise EOFError
         return msgspec.msgpack.decode(await stdout.readexactly(length))
 
+    @property
+    def is_replaced(self) -> bool:
+        """Whether it is gone and its number was given to a stranger, who must feel nothing of us.
+
+        The kernel gives no number that a process group still bears: then nobody of ours is left.
+        """
+        return _started(self.process.pid) not in (None, self.born)
+
     def limit(self, which: int, soft: int) -> None:
+        if self.is_replaced:
+            return
         try:
             _, hard = resource.prlimit(self.process.pid, which)
             resource.prlimit(self.process.pid, which, (soft, hard))
@@ -150,18 +161,17 @@ class _Child:
             return
 
     def _cpu_used(self) -> float:
-        try:
-            line = Path(f"/proc/{self.process.pid}/stat").read_text()
-        except OSError:
-            return 0.0
-        # The name stands in brackets and may hold spaces, so fields are counted after it:
-        # user and system time are the 12th and 13th from there (man 5 proc).
-        fields = line.rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        # User and system time.
+        fields = _stat(self.process.pid)
+        return (int(fields[11]) + int(fields[12])) / TICKS if fields else 0.0
+
+    def end_group(self) -> None:
+        if not self.is_replaced:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
 
     async def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        self.end_group()
         # Waiting ends when the pipes are closed too, and a grandchild that left the group may
         # hold them; asyncio has no public way to let go of its ends.
         self.process._transport.close()  # type: ignore[attr-defined]
@@ -177,3 +187,18 @@ class _Child:
             return "timeout"
         # Nobody but the kernel short of memory kills a child that we have not killed.
         return "memory" if code in (-signal.SIGKILL, OUT_OF_MEMORY) else "crash"
+
+
+def _started(pid: int) -> str | None:
+    """When a process began; None when it is gone."""
+    fields = _stat(pid)
+    return fields[19] if fields else None
+
+
+def _stat(pid: int) -> list[str]:
+    """What the kernel says of a process, after its name (man 5 proc: the third field on); empty when it is gone."""
+    try:
+        # The name stands in brackets and may hold spaces, so fields are counted after it.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import certifi
 
@@ -125,3 +126,8 @@ class Connections:
         except BaseException:
             sock.close()
             raise
+
+
+def no_cookies() -> CookieJar:
+    """Return a jar that takes and gives nothing: one client asks for many people, and none is known by another's cookie."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=[]))

@@ -9,7 +9,7 @@ from typing import TypeVar
 import httpx2
 import msgspec
 
-from app.errors import NotFound, ServiceDown
+from app.errors import Forbidden, NotFound, Problem, ServiceDown
 from app.outside.breakers import Breaker
 from app.outside.fetches import FetchFailed
 from app.outside.inflation import Inflation
@@ -42,9 +42,13 @@ class Door:
         timeout: float = 3.0,
         tries: int = 2,
         knows_404: bool = True,
+        knows_403: bool = False,
         most_bytes: int = MOST_BYTES,
     ) -> None:
-        """`tries` 1 is for a source that counts each request; one that never says 404 does not know it: the address is wrong."""
+        """`tries` 1 is for a source that counts each request; one that never says 404 does not know it: the address is wrong.
+
+        One that `knows_403` refuses single things with it, which says nothing about the source.
+        """
         self._base_url = base_url.rstrip("/")
         self._client = client
         self._is_own = client is None
@@ -53,6 +57,7 @@ class Door:
         self._timeout = timeout
         self._tries = tries
         self._knows_404 = knows_404
+        self._knows_403 = knows_403
         self._most_bytes = most_bytes
 
     async def ask(self, path: str, answer: type[T], params: Params | None = None) -> T:
@@ -112,10 +117,12 @@ class Door:
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise _down("unreachable") from error
 
-    def _refusal(self, answer: httpx2.Response) -> NotFound | ServiceDown:
+    def _refusal(self, answer: httpx2.Response) -> Problem:
         status = answer.status_code
         if status == 404 and self._knows_404:
             return NotFound("This service knows nothing about that.")
+        if status == 403 and self._knows_403:
+            return Forbidden("This source does not give us that.", code="http_403")
         if status == 429:
             return _down("over_quota", _wait(answer.headers.get("retry-after", "")))
         # Codes become labels of metrics: a service cannot make up as many as it likes.

@@ -30,6 +30,18 @@ class Person(Struct):
     id: Id
 
 
+class Grantor(Struct):
+    """The person whose yes a token stands for; a token that is void may lead to nobody."""
+
+    user_id: Id | None = None
+
+
+class TokenFacts(Struct):
+    """What the Graph says of a token."""
+
+    data: Grantor = msgspec.field(default_factory=Grantor)
+
+
 class Page(Struct):
     """One page with its own token."""
 

@@ -6,7 +6,15 @@ from urllib.parse import urlencode
 
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
-from app.outside.facebook_page_answers import FIELDS, Page, PagePost, Person, in_our_words
+from app.errors import Forbidden
+from app.outside.facebook_page_answers import (
+    FIELDS,
+    Page,
+    PagePost,
+    Person,
+    TokenFacts,
+    in_our_words,
+)
 from app.outside.meta_answers import NAME, Post, RawList, TokenAnswer, each, read, text
 from app.outside.meta_graph import Fields, Granted, MetaGraph, Renewed, T
 
@@ -55,6 +63,19 @@ class FacebookPages(MetaGraph):
         """Return a newer token. Raises Forbidden and ServiceDown."""
         found = await self._token({"grant_type": "fb_exchange_token", "fb_exchange_token": token})
         return Renewed(found.access_token, found.lasts)
+
+    async def revoke(self, token: str) -> None:
+        """Take our app off the account of the person behind a page's token. Raises Forbidden, NotFound and ServiceDown.
+
+        Only the app's own token may (https://developers.facebook.com/docs/graph-api/reference/user/permissions).
+        """
+        ours = f"{self._app_id}|{self._secret}"
+        asked = {"input_token": token}
+        found = await self._ask("GET", f"{self._graph}/debug_token", asked, TokenFacts, ours)
+        if found.data.user_id is None:
+            raise Forbidden("This connection opens nothing any more.", code="token_void")
+        url = f"{self._graph}/{found.data.user_id}/permissions"
+        await self._ask("DELETE", url, {}, object, ours)
 
     async def posts(self, account_id: str, token: str, limit: int) -> list[Post]:
         """Return the newest posts of a page. Raises Forbidden and ServiceDown."""

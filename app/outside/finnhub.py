@@ -43,11 +43,12 @@ class Finnhub:
             tries=1,
             knows_404=False,
         )
-        self._door = door(timeout=timeout)
+        # 403: "You don't have access to this resource." Of one symbol, it is an answer.
+        self._door = door(timeout=timeout, knows_403=True)
         self._lists = door(timeout=LIST_SECONDS, most_bytes=LIST_BYTES)
 
     async def price(self, symbol: str) -> Price:
-        """Return the last price of a symbol. Raises NotFound, and ServiceDown with code `over_quota` when asked too often."""
+        """Return the last price of a symbol. Raises NotFound, Forbidden, and ServiceDown (code `over_quota` when asked too often)."""
         return await self._door.checked(
             "/api/v1/quote", QuoteAnswer, self._price_of, {"symbol": symbol}
         )

@@ -66,6 +66,10 @@ class Instagram(MetaGraph):
         found = await self._token("refresh_access_token", fields)
         return Renewed(found.access_token, found.lasts)
 
+    async def revoke(self, token: str) -> None:
+        """Take our app off the person's account. Raises Forbidden, NotFound and ServiceDown."""
+        await self._ask("DELETE", f"{self._graph}/me/permissions", {}, object, token)
+
     async def posts(self, account_id: str, token: str, limit: int) -> list[Post]:
         """Return the newest posts of the account whose token it is. Raises Forbidden and ServiceDown."""
         asked = {"fields": FIELDS, "limit": limit}

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from app.errors import ServiceDown
+from app.errors import NotFound, ServiceDown
 from app.outside.breakers import Breaker
 
 # Seconds. A search that takes longer is answered by PostgreSQL instead; the reader waits for neither.
@@ -43,8 +43,16 @@ class Meilisearch:
         async with self._asked(WRITE_SECONDS):
             await self._client.index(index).delete_documents_by_filter(condition)
 
+    async def count(self, index: str) -> int:
+        """Return how many documents an index holds. Raises NotFound when there is none of that name, ServiceDown."""
+        async with self._asked(WRITE_SECONDS):
+            return (await self._client.index(index).get_stats()).number_of_documents
+
     async def found(self, index: str, words: str, *, order: Sequence[str], limit: int) -> list[int]:
-        """Return the ids of the documents that have all these words or near ones, in that order. Raises ServiceDown."""
+        """Return the ids of the documents that have all these words or near ones, in that order.
+
+        Raises NotFound when there is no such index, ServiceDown.
+        """
         async with self._asked(SEARCH_SECONDS):
             answer = await self._client.index(index).search(
                 words,
@@ -82,6 +90,9 @@ class Meilisearch:
             except MeilisearchCommunicationError as error:
                 raise down("unreachable") from error
             except MeilisearchApiError as error:
+                if error.code == "index_not_found":
+                    # A server that is new or was emptied is well.
+                    raise NotFound("There is no such index.") from None
                 raise down(f"http_{error.status_code}") from error
             except (MeilisearchError, HTTPError, ValueError) as error:
                 raise down("garbage") from error

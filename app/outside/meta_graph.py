@@ -1,6 +1,6 @@
 """Meta's Graph (https://developers.facebook.com/docs/graph-api): what Instagram and Facebook Pages have in common.
 
-The token goes in a header, so that no address holds it; only the endpoints that give tokens out take them as a field.
+The token goes in a header, so that no address holds it; only the endpoints that are about tokens take them as a field.
 """
 
 import abc
@@ -14,6 +14,7 @@ import msgspec
 from app.errors import Forbidden, NotFound, ServiceDown
 from app.outside import meta_signed_requests
 from app.outside.breakers import Breaker
+from app.outside.connections import no_cookies
 from app.outside.meta_answers import UNREADABLE, ErrorAnswer, Post
 from app.outside.meta_signed_requests import SignedRequest
 
@@ -74,7 +75,7 @@ class MetaGraph(abc.ABC):
         self._version = version
         self._timeout = timeout
         # No proxy and no password file of the environment has a say in where we call.
-        self._client = httpx2.AsyncClient(trust_env=False)
+        self._client = httpx2.AsyncClient(trust_env=False, cookies=no_cookies())
 
     @abc.abstractmethod
     def address(self, state: str, redirect_uri: str, verifier: str) -> str:
@@ -87,6 +88,10 @@ class MetaGraph(abc.ABC):
     @abc.abstractmethod
     async def renewed(self, token: str) -> Renewed:
         """Return a newer token for one that still holds. Raises Forbidden (it is void) and ServiceDown."""
+
+    @abc.abstractmethod
+    async def revoke(self, token: str) -> None:
+        """Take our app off the account of the person who granted a token. Raises Forbidden, NotFound (nothing to take off) and ServiceDown."""
 
     @abc.abstractmethod
     async def posts(self, account_id: str, token: str, limit: int) -> list[Post]:
@@ -123,7 +128,7 @@ class MetaGraph(abc.ABC):
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        options: dict[str, Any] = {"params" if method == "GET" else "data": dict(fields)}
+        options: dict[str, Any] = {"data" if method == "POST" else "params": dict(fields)}
         async with self._client.stream(
             method, url, headers=headers, timeout=None, **options
         ) as answer:

@@ -20,7 +20,7 @@ class Payload(msgspec.Struct):
 
     algorithm: str
     user_id: str | int
-    issued_at: int | None = None
+    issued_at: int
 
 
 class SignedRequest(msgspec.Struct, frozen=True):
@@ -41,9 +41,8 @@ def read(text: str, secret: str) -> SignedRequest:
         payload = msgspec.json.decode(decoded(signed), type=Payload)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise refused() from None
-    now = time.time()
-    issued = now if payload.issued_at is None else float(payload.issued_at)
-    if payload.algorithm.upper() != "HMAC-SHA256" or not 0 <= issued <= now + SKEW:
+    issued = float(payload.issued_at)
+    if payload.algorithm.upper() != "HMAC-SHA256" or not 0 <= issued <= time.time() + SKEW:
         raise refused()
     return SignedRequest(str(payload.user_id), issued)
 

@@ -11,6 +11,7 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
 from app.errors import Forbidden, ServiceDown
 from app.outside.breakers import Breaker
+from app.outside.connections import no_cookies
 
 SECONDS = 3.0
 T = TypeVar("T")
@@ -57,7 +58,7 @@ class OAuthProvider(abc.ABC):
         self.breaker = breaker
         self._timeout = timeout
         # No proxy and no password file of the environment has a say in where we call.
-        self._client = httpx2.AsyncClient(trust_env=False)
+        self._client = httpx2.AsyncClient(trust_env=False, cookies=no_cookies())
 
     @abc.abstractmethod
     def address(self, trip: Trip) -> str:

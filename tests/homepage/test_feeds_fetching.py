@@ -10,13 +10,22 @@ import pytest
 
 from app.config import Settings
 from app.db import Database, open_pool
-from app.domain.homepage import feed_additions, feed_fetching
+from app.domain.homepage import (
+    feed_additions,
+    feed_fetching,
+    layout_templates,
+    template_drafts,
+    template_publications,
+)
+from app.domain.homepage.layout_templates import NewTemplate
+from app.domain.platform.readers import Reader
 from app.errors import Defer
 from app.services import Services
 from tests.homepage.publisher import HOST, NOW, Publisher, item, rss
 from tests.people import member
 
 FEED = "SELECT * FROM feeds WHERE id = $1"
+ROOT = Reader(id=0, kind="member", role="super_admin")
 
 
 async def added(
@@ -300,6 +309,46 @@ async def test_a_feed_without_readers_rests_and_wakes_with_one(
         "SELECT idempotency_key FROM delayed_jobs WHERE job_type = 'refresh_feed'"
     )
     assert key.startswith(f"feed:{feed_id}:")
+
+
+async def in_template(services: Services, feed_id: int) -> str:
+    """A published template that shows the feed; its slug."""
+    template = await layout_templates.add(services, ROOT, NewTemplate("Town"))
+    settings = {"feed_id": feed_id}
+    await template_drafts.add(services, ROOT, template.slug, "rss_feed", settings)
+    await template_publications.publish(services, ROOT, template.slug)
+    return template.slug
+
+
+async def test_a_feed_in_a_published_template_keeps_its_pace_without_subscribers(
+    reaching: Services, publisher: Publisher
+) -> None:
+    publisher.put("/feed", rss([item(f"Bridge {n}", n) for n in range(1, 5)]))
+    feed_id = await added(reaching)
+    await reaching.db.execute("DELETE FROM feed_subscriptions")
+    await reaching.db.execute("UPDATE feeds SET visibility = 'listed' WHERE id = $1", feed_id)
+    waits = []
+    for step in ("nobody", "published", "retired"):
+        if step == "published":
+            slug = await in_template(reaching, feed_id)
+        if step == "retired":
+            await layout_templates.remove(reaching, ROOT, slug)
+        feed = await refreshed(reaching, feed_id)
+        waits.append(feed["next_fetch_at"] - feed["last_try_at"])
+    assert waits == [timedelta(days=1), timedelta(minutes=30), timedelta(days=1)]
+
+
+async def test_a_resting_feed_wakes_when_a_template_shows_it(
+    reaching: Services, publisher: Publisher
+) -> None:
+    publisher.put("/feed", rss([item("Bridge opens")]))
+    feed_id = await added(reaching)
+    await reaching.db.execute("DELETE FROM feed_subscriptions")
+    assert (await refreshed(reaching, feed_id))["next_fetch_at"] is None
+    await reaching.db.execute("UPDATE feeds SET next_fetch_at = NULL")
+    assert await feed_fetching.dispatch(reaching) == 0
+    await in_template(reaching, feed_id)
+    assert await feed_fetching.dispatch(reaching) == 1
 
 
 async def test_a_feed_that_is_due_gets_one_job_however_often_the_dispatcher_looks(

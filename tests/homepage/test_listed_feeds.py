@@ -1,6 +1,8 @@
 """The operators' desk of feeds: listing, changing, clearing, removing, and what members suggest."""
 
+import html
 import re
+from urllib.parse import quote
 
 from app.domain.homepage import listed_feeds
 from app.domain.platform.readers import Reader
@@ -212,3 +214,24 @@ async def test_a_rejection_needs_a_reason_and_leaves_the_reader_their_feed(
     assert tuple(row) == ("member", "spam")
     reader = await services.db.fetchval("SELECT user_id FROM feed_subscriptions WHERE feed_id = $1", found)  # fmt: skip
     assert await services.db.fetchval("SELECT body FROM notifications WHERE user_id = $1", reader)
+
+
+async def test_no_feed_is_lost_or_shown_twice_when_the_last_one_left_the_list_or_got_a_new_name(
+    browser: Browser, services: Services
+) -> None:
+    ids = [await feed(services, name) for name in ("alpha", "bravo", "charlie", "delta")]
+    await browser.sign_in(await admin(services))
+    at = "/api/admin/feeds?limit=2"
+    first = (await browser.json("GET", at)).json()
+    assert [one["id"] for one in first["items"]] == ids[:2]
+    for change in ("visibility = 'member'", "visibility = 'listed', title = 'Zulu'"):
+        await services.db.execute(f"UPDATE feeds SET {change} WHERE id = $1", ids[1])
+        cursor = quote(first["next"])
+        following = (await browser.json("GET", f"{at}&cursor={cursor}")).json()["items"]
+        assert [one["id"] for one in following] == ids[2:]
+    await services.db.execute("DELETE FROM feeds WHERE id = $1", ids[1])
+    page = await browser.get("/admin/feeds?limit=1")
+    link = html.unescape(re.search(r'href="([^"]*cursor=[^"]*)"', page.text)[1])  # type: ignore[index]
+    shown = (await browser.get(f"{link}&limit=1")).text
+    assert "Charlie" in shown and "Alpha" not in shown
+    assert (await browser.json("GET", f"{at}&cursor=nonsense")).status_code == 422

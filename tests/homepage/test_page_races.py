@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.db import Database, open_pool
-from app.domain.homepage import links, page_widgets, pages
+from app.domain.homepage import links, news_filters, page_widgets, pages, weather_places
 from app.domain.platform.readers import Reader
 from app.errors import Conflict, NotFound
 from app.services import Services
@@ -21,6 +21,8 @@ async def committed(services: Services) -> AsyncIterator[Services]:
     pool = await open_pool(services.settings)
     yield dataclasses.replace(services, db=Database(pool))
     await pool.execute("DELETE FROM users WHERE email = 'races@example.org'")
+    await pool.execute("DELETE FROM weather_cache WHERE location_key LIKE '45.%:-73.00'")
+    await pool.execute("TRUNCATE delayed_jobs, job_count_deltas, job_counts CASCADE")
     await pool.close()
 
 
@@ -95,3 +97,20 @@ async def test_undo_in_a_tab_that_saw_an_older_page_is_refused_with_the_newer_on
     version = answer.json()["page"]["version"]
     page = (await browser.json("POST", "/api/pages/home/undos", {"version": version})).json()
     assert "links" in [w["key"] for w in page["widgets"]]
+
+
+async def test_places_and_filters_stay_within_theirs_when_many_come_at_once(
+    committed: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weather_places, "CEILING", 1)
+    monkeypatch.setattr(news_filters, "CEILING", 1)
+    ada = await member(committed, "races@example.org")
+    adding: list[Awaitable[Any]] = []
+    for n in range(6):
+        place = weather_places.NewPlace(lat=45.0 + n / 10, lon=-73.0, name=f"Town {n}")
+        adding.append(weather_places.add(committed, ada, place))
+        adding.append(news_filters.add(committed, ada, news_filters.NewFilter(f"word{n}")))
+    ended = await asyncio.gather(*adding, return_exceptions=True)
+    assert [type(one) for one in ended].count(Conflict) == 10
+    assert (await weather_places.mine(committed, ada)).total == 1
+    assert (await news_filters.mine(committed, ada)).total == 1

@@ -12,6 +12,9 @@ import httpx2
 import pytest
 
 from app.box import Box
+from app.domain.homepage import social_pictures, social_posts
+from app.errors import Forbidden
+from app.outside import meta_signed_requests
 from app.services import Services
 from app.web.routes.homepage import SOCIAL
 from tests.homepage.job_runs import run_jobs
@@ -88,6 +91,13 @@ def forged(payload: dict[str, Any], secret: str = "guessed") -> str:
     body = encoded(json.dumps(payload).encode())
     proof = hmac.new(secret.encode(), body.encode(), hashlib.sha256).digest()
     return f"{encoded(proof)}.{body}"
+
+
+async def test_a_request_that_does_not_say_when_it_was_made_is_refused() -> None:
+    payload = {"algorithm": "HMAC-SHA256", "user_id": ADA}
+    with pytest.raises(Forbidden):
+        meta_signed_requests.read(forged(payload), "guessed")
+    assert meta_signed_requests.read(forged({**payload, "issued_at": 1}), "guessed").issued_at == 1
 
 
 @pytest.mark.parametrize("what", ["deauthorizations", "data-deletions"])
@@ -185,3 +195,38 @@ async def test_everybody_who_connected_the_account_is_meant_and_nobody_else(
     names = [one["name"] for one in (await traveller.page())["accounts"]]
     assert names == ["ben_bakes"]
     assert await traveller.services.db.fetchval("SELECT count(*) FROM social_accounts") == 1
+
+
+async def test_a_deletion_whose_job_died_is_taken_up_again_and_then_done(
+    traveller: Traveller,
+) -> None:
+    services = traveller.services
+    await traveller.connect()
+    signed = traveller.world.vendors["instagram"].signed_request(ADA)
+    answer = await asks(traveller, "data-deletions", signed)
+    path = urlsplit(answer.json()["url"]).path
+    await services.db.execute(
+        "UPDATE delayed_jobs SET status = 'dead', finished_at = now() WHERE job_type = 'erase_social_pictures'"
+    )
+    await services.db.execute("UPDATE stored_objects SET created_at = now() - interval '1 day'")
+    await services.db.execute("UPDATE social_deletions SET created_at = now() - interval '2 hours'")
+    assert (await traveller.browser.json("GET", f"/api{path}")).json()["done_at"] is None
+    await social_posts.archive(services)
+    await run_jobs(services, "erase_social_pictures")
+    assert await left(traveller) == (0, 0, 0)
+    assert (await traveller.browser.json("GET", f"/api{path}")).json()["done_at"]
+
+
+async def test_a_deletion_is_not_called_done_while_a_thumbnail_is_left(
+    traveller: Traveller,
+) -> None:
+    services = traveller.services
+    await traveller.connect()
+    signed = traveller.world.vendors["instagram"].signed_request(ADA)
+    await asks(traveller, "data-deletions", signed)
+    await services.db.execute("UPDATE stored_objects SET created_at = now() - interval '1 minute'")
+    await social_pictures.erase(services, [])
+    done = "SELECT done_at IS NOT NULL FROM social_deletions"
+    assert not await services.db.fetchval(done)
+    await run_jobs(services, "erase_social_pictures")
+    assert await services.db.fetchval(done)

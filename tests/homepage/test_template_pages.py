@@ -1,5 +1,6 @@
 """The operator's pages of templates: the list, one template, its design, preview, impact and publication."""
 
+import re
 from typing import Any
 
 import pytest
@@ -157,3 +158,26 @@ async def test_each_stroke_of_a_draft_is_in_the_audit_log(root: Browser) -> None
     assert [op for _, op in acts[:2]] == ["locked:links", "place:news"]
     assert acts[2][1].startswith("copy:t") and acts[3] == ("template.drafted", "remove:weather")
     assert acts[4] == ("template.discarded", None)
+
+
+def forms_with_a_summary(page: str) -> list[str]:
+    """The buttons of the forms that list what is wrong."""
+    forms = re.findall(r"<form[^>]*>.*?</form>", page, re.S)
+    return [
+        re.findall(r"<span>([^<]+)</span></button>", form)[-1]
+        for form in forms
+        if "error-summary" in form
+    ]
+
+
+async def test_what_is_wrong_stands_in_the_form_that_was_sent(root: Browser) -> None:
+    answer = await root.post(AT, {"_method": "PATCH", "flag_key": "no_such_flag"})
+    assert forms_with_a_summary(answer.text) == ["Save template"]
+    long = {"reason": "why " * 200}
+    answer = await root.post(f"{AT}/publications", long)
+    assert answer.status_code == 422
+    assert forms_with_a_summary(answer.text) == ["Publish version 1"]
+    await root.post(f"{AT}/publications", {"reason": "ready"})
+    # The form that publishes is not there now.
+    answer = await root.post(AT, {"_method": "PATCH", "flag_key": "no_such_flag"})
+    assert forms_with_a_summary(answer.text) == ["Save template"]

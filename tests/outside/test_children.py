@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from app.outside.children import ROOT, ChildFailed, Children
+from app.outside.children import ROOT, ChildFailed, Children, _Child
 
 NAUGHTY = "tests.outside.naughty_child"
 
@@ -150,6 +151,21 @@ async def test_a_child_dies_with_its_parent() -> None:
     )
     assert parent.returncode == -signal.SIGKILL
     assert await _gone(int(parent.stdout))
+
+
+async def test_a_stranger_that_got_a_dead_childs_number_feels_nothing() -> None:
+    stranger = await asyncio.create_subprocess_exec("sleep", "20", start_new_session=True)
+    child = _Child(stranger)
+    child.born = "1"
+    before = resource.prlimit(stranger.pid, resource.RLIMIT_CPU)
+    child.limit(resource.RLIMIT_CPU, 1)
+    child.end_group()
+    assert resource.prlimit(stranger.pid, resource.RLIMIT_CPU) == before
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(stranger.wait(), 0.3)
+    child.born = _Child(stranger).born
+    child.end_group()
+    assert await stranger.wait() == -signal.SIGKILL
 
 
 async def _gone(pid: int) -> bool:

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 import pytest
 
-from app.errors import NotFound, ServiceDown
+from app.errors import Forbidden, NotFound, ServiceDown
 from app.outside.alpha_vantage import AlphaVantage
 from app.outside.breakers import Breaker
 from app.outside.finnhub import Finnhub
@@ -204,3 +204,13 @@ async def test_the_list_has_plain_names() -> None:
     assert (first.name, first.exchange, first.currency) == ("LANTERN WORKS <b>", "NYSE", "USD")
     assert (len(second.name), second.exchange, second.currency) == (80, None, None)
     assert plain("\x00\u200b") == ""
+
+
+async def test_a_symbol_that_finnhub_refuses_says_nothing_about_finnhub() -> None:
+    async with door("finnhub", answer(b"{}", status="403 Forbidden")) as (source, _):
+        for _ in range(12):
+            with pytest.raises(Forbidden):
+                await source.price("SPX")
+        assert source.breaker.state == "closed"
+        with pytest.raises(ServiceDown, match="does not answer"):
+            await source.symbols()

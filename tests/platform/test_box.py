@@ -211,3 +211,14 @@ def test_a_stale_pid_file_never_hits_a_stranger(tmp_path: Path) -> None:
         processes.end_left_over(file, signal.SIGINT, patience=0.2)
         assert stranger.poll() is None and not file.exists()
         stranger.kill()
+
+
+def test_a_signal_reaches_nobody_who_was_born_later() -> None:
+    with subprocess.Popen(["sleep", "30"]) as stranger:
+        family = processes.births([stranger.pid, 2**22])
+        assert list(family) == [stranger.pid]
+        processes.send_all({stranger.pid: family[stranger.pid] - 1}, signal.SIGKILL)
+        with pytest.raises(subprocess.TimeoutExpired):
+            stranger.wait(0.2)
+        processes.send_all(family, signal.SIGKILL)
+        assert stranger.wait() == -signal.SIGKILL

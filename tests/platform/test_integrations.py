@@ -51,6 +51,7 @@ async def test_what_one_process_learns_is_seen_by_all(process: Services, nws: Ou
     assert await integrations.report(process) == 1
     found = await integrations.one(process, "nws")
     assert (found.state, found.failures, found.last_error) == ("failing", 1, "timeout")
+    assert found.sentence == "The last request failed: no answer came in time."
     assert (found.requests, found.success_ratio) == (3, 0.6667)
     assert found.last_ok_at is not None
     assert [(hour.result, hour.requests) for hour in found.hours] == [("ok", 2), ("timeout", 1)]

@@ -133,6 +133,7 @@ class Instagram(SocialVendor):
                 Route("/refresh_access_token", self.refresh),
                 Route("/{version}/me", self.me),
                 Route("/{version}/me/media", self.media),
+                Route("/{version}/me/permissions", self.leave, methods=["DELETE"]),
                 Route("/pictures/{name}", self.drawn),
                 Route("/apps", self.apps),
                 Route("/apps", self.act, methods=["POST"]),
@@ -189,6 +190,15 @@ class Instagram(SocialVendor):
             return self.void()
         number = f"178414{person.subject[-4:]}"
         return JSONResponse({"id": person.subject, "user_id": number, "username": person.name})
+
+    async def leave(self, request: Request) -> Response:
+        """The app is taken off the person's account: none of its tokens is good any more."""
+        person = self.access_tokens.get(self.bearer(request))
+        if person is None:
+            return self.void()
+        for token in [key for key, whose in self.access_tokens.items() if whose == person]:
+            del self.access_tokens[token]
+        return JSONResponse({"success": True})
 
     async def media(self, request: Request) -> Response:
         """The newest posts."""
@@ -249,6 +259,8 @@ class FacebookWithPages(Facebook, SocialVendor):
             Route("/{version}/oauth/access_token", self.token, methods=["POST"]),
             Route("/{version}/me/accounts", self.accounts),
             Route("/{version}/{page}/posts", self.page_posts),
+            Route("/{version}/debug_token", self.facts),
+            Route("/{version}/{subject:int}/permissions", self.remove, methods=["DELETE"]),
             Route("/pictures/{name}", self.drawn),
             Route("/apps", self.apps),
             Route("/apps", self.act, methods=["POST"]),
@@ -307,6 +319,33 @@ class FacebookWithPages(Facebook, SocialVendor):
             for page, name in mine.items()
         ]
         return JSONResponse({"data": found})
+
+    def is_us(self, request: Request) -> bool:
+        """Whether the app asks with its own token."""
+        return self.bearer(request) == f"{self.client_id}|{self.client_secret}"
+
+    async def facts(self, request: Request) -> Response:
+        """Whose yes a page's token stands for."""
+        if not self.is_us(request):
+            return self.void()
+        page = self.page_tokens.get(request.query_params.get("input_token", ""))
+        if page is None:
+            return JSONResponse({"data": {"is_valid": False, "scopes": []}})
+        subject = next(who for who, pages in self.pages.items() if page in pages)
+        found = {"type": "PAGE", "is_valid": True, "profile_id": page, "user_id": subject}
+        return JSONResponse({"data": found})
+
+    async def remove(self, request: Request) -> Response:
+        """The app is taken off a person's account, and no token for it or its pages is good any more."""
+        if not self.is_us(request):
+            return self.void()
+        subject = str(request.path_params["subject"])
+        gone = [key for key, whose in self.access_tokens.items() if whose.subject == subject]
+        for token in gone:
+            del self.access_tokens[token]
+        for token in [key for key, page in self.page_tokens.items() if page in self.pages[subject]]:
+            del self.page_tokens[token]
+        return JSONResponse({"success": True})
 
     async def page_posts(self, request: Request) -> Response:
         """The newest posts of a page, to its own token."""

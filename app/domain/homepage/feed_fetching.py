@@ -35,13 +35,14 @@ MOST_DUE = 500
 MOST_OF_A_HOST = 55
 PICTURES_AT_ONCE = 5
 
-# A feed at rest wakes when somebody who reads it is seen again.
+# A feed at rest wakes when somebody who reads it is seen again, or when a page that people begin with shows it.
 WAKE = """
 UPDATE feeds SET next_fetch_at = now()
-WHERE next_fetch_at IS NULL AND state NOT IN ('gone', 'disabled') AND EXISTS (
+WHERE next_fetch_at IS NULL AND state NOT IN ('gone', 'disabled') AND (EXISTS (
     SELECT 1 FROM feed_subscriptions s JOIN users u ON u.id = s.user_id
     WHERE s.feed_id = feeds.id AND s.unsubscribed_at IS NULL
       AND coalesce(u.last_seen_on, u.created_at::date) > current_date - 30)
+  OR EXISTS (SELECT FROM template_feeds t WHERE t.feed_id = feeds.id::text))
 """
 # Of one host, or of one person's private feeds, a minute's worth: a host is asked once a second.
 CLAIM = """
@@ -79,7 +80,8 @@ SELECT f.id, f.url, f.url_enc, f.url_key, f.owner_id, f.visibility, f.title, f.t
        f.default_on OR EXISTS (
            SELECT 1 FROM feed_subscriptions s JOIN users u ON u.id = s.user_id
            WHERE s.feed_id = f.id AND s.unsubscribed_at IS NULL
-             AND coalesce(u.last_seen_on, u.created_at::date) > current_date - 30) AS watched
+             AND coalesce(u.last_seen_on, u.created_at::date) > current_date - 30)
+       OR EXISTS (SELECT FROM template_feeds t WHERE t.feed_id = f.id::text) AS watched
 FROM feeds f WHERE f.id = $1 AND f.next_fetch_at = $2::timestamptz
 """
 IF_DUE = COLUMNS
@@ -108,10 +110,15 @@ async def refresh(services: Services, feed_id: int, due: str) -> None:
 
 async def note_if_due(services: Services, feed_id: int, at: datetime, made: Attempt) -> None:
     """Write one attempt down, unless somebody else did meanwhile."""
-    async with services.tx() as tx:
+
+    async def noted(tx: Services) -> Any:
         feed = await tx.db.fetchrow(LOCK_IF_DUE, feed_id, at)
         if feed is not None:
             await note(tx, feed, made)
+        return feed
+
+    # Not by another attempt at the job: the publisher would be asked once more.
+    feed = await services.again(noted)
     if feed is not None and made.code is None:
         await follow(services, feed, made.permanent_url)
 
@@ -121,9 +128,13 @@ LOCK = "SELECT id FROM feeds WHERE id = $1 FOR UPDATE"
 
 async def follow(services: Services, feed: Any, permanent_url: str | None) -> None:
     """Follow a permanent redirect, after the items are stored: who stores holds its languages, and must wait for no other feed."""
-    async with services.tx() as tx:
+
+    async def followed(tx: Services) -> None:
         if await tx.db.fetchval(LOCK, feed["id"]) is not None:
             await feed_moves.follow(tx, feed, permanent_url)
+
+    # Two feeds that move to each other's address wait for each other.
+    await services.again(followed)
 
 
 FETCHED = """

@@ -20,6 +20,8 @@ State = Literal["active", "failing", "suspended", "gone", "disabled"]
 Slug = Annotated[str, Meta(max_length=40)]
 Minutes = Annotated[int, Meta(ge=5, le=1440)]
 Title = Annotated[str, Meta(max_length=300)]
+# Id and title of the last feed of a page, as they were: it may have another name by now, or have left the lists.
+CURSOR = r"\A[0-9]{1,18}\."
 
 
 class FeedQuery(msgspec.Struct):
@@ -28,7 +30,7 @@ class FeedQuery(msgspec.Struct):
     state: State | None = None
     tag: Slug | None = None
     q: Annotated[str, Meta(max_length=200)] | None = None
-    cursor: Annotated[int, Meta(ge=1, le=2**62)] | None = None
+    cursor: Annotated[str, Meta(pattern=CURSOR, max_length=320)] | None = None
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
 
 
@@ -98,20 +100,20 @@ WHERE f.visibility = 'listed'
 """
 PAGE = f"""{COLUMNS} AND ($1::text IS NULL OR f.state = $1) AND ($2::text IS NULL OR t.slug = $2)
     AND ($3::text IS NULL OR f.title ILIKE $3 OR f.url ILIKE $3)
-    AND ($4::bigint IS NULL OR (lower(f.title), f.id) > (SELECT lower(c.title), c.id FROM feeds c
-                                                         WHERE c.id = $4 AND c.visibility = 'listed'))
-ORDER BY lower(f.title), f.id LIMIT $5"""  # noqa: S608 - joined from the literals above
+    AND ($4::bigint IS NULL OR (lower(f.title), f.id) > (lower($5::text), $4))
+ORDER BY lower(f.title), f.id LIMIT $6"""
 BY_ID = f"{COLUMNS} AND f.id = $1"
 
 
 async def page(services: Services, asked: FeedQuery) -> ListedFeeds:
     """The listed feeds that fit, by title."""
     pattern = f"%{escaped(asked.q)}%" if asked.q else None
-    rows = await services.db.fetch(
-        PAGE, asked.state, asked.tag, pattern, asked.cursor, asked.limit + 1
-    )
+    last_id, _, title = (asked.cursor or "").partition(".")
+    after = (int(last_id), title) if last_id else (None, None)
+    rows = await services.db.fetch(PAGE, asked.state, asked.tag, pattern, *after, asked.limit + 1)
     items = [listed(row) for row in rows[: asked.limit]]
-    return ListedFeeds(items, next=str(items[-1].id) if len(rows) > asked.limit else None)
+    following = f"{items[-1].id}.{items[-1].title}" if len(rows) > asked.limit else None
+    return ListedFeeds(items, next=following)
 
 
 async def by_id(services: Services, feed_id: int) -> ListedFeed:

@@ -105,7 +105,14 @@ MARKED = """
 SELECT key FROM stored_objects
 WHERE bucket = 'profiles' AND subject = ANY($1::text[]) AND state = 'deleting' LIMIT 100
 """
-DONE = "UPDATE social_deletions SET done_at = now() WHERE id = $1 AND done_at IS NULL"
+# A deletion whose job gave up is done as soon as nothing that old is left to be taken out, whoever took it out.
+DONE = """
+UPDATE social_deletions d SET done_at = now()
+WHERE done_at IS NULL AND (id = $1 OR NOT EXISTS (
+    SELECT FROM stored_objects o
+    WHERE o.bucket = 'profiles' AND o.key COLLATE "C" >= 'social/' AND o.key COLLATE "C" < 'social0'
+      AND o.state <> 'live' AND o.created_at <= d.created_at))
+"""
 
 
 async def erase(
@@ -115,8 +122,7 @@ async def erase(
     subjects = [subject(one) for one in account_ids]
     while rows := await services.db.fetch(MARKED, subjects):
         await objects.remove_for_good(services, BUCKET, [row["key"] for row in rows])
-    if deletion_id is not None:
-        await services.db.execute(DONE, deletion_id)
+    await services.db.execute(DONE, deletion_id)
 
 
 # What was stored while its post or its whole account went, by a process that then died. Numbers are read only where
@@ -135,9 +141,14 @@ RETURNING substr(o.subject, 8) AS account_id
 """
 
 
+UNDONE = """
+SELECT EXISTS (SELECT FROM social_deletions WHERE done_at IS NULL AND created_at < now() - interval '1 hour')
+"""
+
+
 async def sweep(services: Services) -> None:
-    """Let thumbnails go whose post or account is not there any more."""
+    """Let thumbnails go whose post or account is not there any more, and end deletions whose job gave up."""
     async with services.tx() as tx:
         found = {int(row["account_id"]) for row in await tx.db.fetch(ORPHANS)}
-        if found:
+        if found or await tx.db.fetchval(UNDONE):
             await tx.enqueue("erase_social_pictures", sorted(found), None)

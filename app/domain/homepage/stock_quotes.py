@@ -11,7 +11,7 @@ from prometheus_client import Counter
 from app.domain.homepage import market_days, market_hours, stock_sources, stock_turns
 from app.domain.homepage.market_hours import Days
 from app.domain.homepage.stock_turns import OVERDUE, Quotas, Spent, Wish
-from app.errors import NotFound, ServiceDown
+from app.errors import Forbidden, NotFound, ServiceDown
 from app.services import Services
 
 log = structlog.get_logger("stocks")
@@ -185,6 +185,9 @@ async def ask(services: Services, plan: Plan, row: Any, clock: Clock) -> bool:
             if is_believed(row, name, clock.now()):
                 unknown.append(name)
             code = "not_found"
+            REFRESHED.labels(name, code).inc()
+        except Forbidden as refused:
+            code = refused.code
             REFRESHED.labels(name, code).inc()
         except ServiceDown as down:
             code = down.code

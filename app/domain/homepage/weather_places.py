@@ -101,6 +101,8 @@ async def add(services: Services, who: Reader, new: NewPlace) -> WeatherPlace:
     """Add a place; the same spot twice is one. Raises Invalid, Conflict over ten."""
     lat, lon, name, place = await located(services, new)
     async with services.tx() as tx:
+        # First of all: it locks the person's version, so that two requests at once cannot both bring the tenth.
+        await versions.bump(tx, who.id, "weather")
         row = await tx.db.fetchrow(
             ADD,
             who.id,
@@ -115,7 +117,6 @@ async def add(services: Services, who: Reader, new: NewPlace) -> WeatherPlace:
         if row is None:
             raise Conflict(f"You have {CEILING} places. Remove one to add another.")
         await weather_spots.watch(tx, weather_spots.key_of(lat, lon))
-        await versions.bump(tx, who.id, "weather")
     return WeatherPlace(**dict(row))
 
 

@@ -264,8 +264,26 @@ def state_of(provider: Provider, is_set_up: bool, row: Any) -> tuple[str, str]:
             f"It failed {row['failures']} times in a row and is left alone for a while.",
         )
     if row["failures"]:
-        return "failing", f"The last {row['failures']} requests failed ({row['last_error']})."
+        return "failing", failing(row["failures"], row["last_error"] or "")
     return "ok", "It answers."
+
+
+WHY = {
+    "over_quota": "it was asked more often than it allows",
+    "timeout": "no answer came in time",
+    "unreachable": "it could not be reached",
+    "garbage": "its answer made no sense",
+}
+
+
+def failing(failures: int, code: str) -> str:
+    """How often it failed in a row, and why."""
+    which = "request" if failures == 1 else f"{failures:,} requests"
+    status = code.removeprefix("http_")
+    why = WHY.get(
+        code, f"it answered {status}" if status.isdigit() else code or "it does not say why"
+    )
+    return f"The last {which} failed: {why}."
 
 
 HOURS = """

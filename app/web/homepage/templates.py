@@ -87,8 +87,8 @@ async def show(request: Request) -> Response:
     return await render(request, ONE, **await one(request))
 
 
-async def one(request: Request) -> dict[str, Any]:
-    """The view of one template."""
+async def one(request: Request, sent: str = "") -> dict[str, Any]:
+    """The view of one template; `sent` is the form whose errors it shows."""
     services, slug = session.services_of(request), request.path_params["slug"]
     template = await layout_templates.by_slug(services, slug)
     return {
@@ -96,6 +96,7 @@ async def one(request: Request) -> dict[str, Any]:
         "_impact": await template_impact.of(services, slug),
         "_audiences": AUDIENCES,
         "_flags": await flag_choices(request),
+        "_sent": sent,
         "_title": template.name,
     }
 
@@ -108,7 +109,7 @@ async def change(request: Request) -> Response:
         form = await forms.read(request, TemplateChange)
         await layout_templates.change(services, who, slug, form)
     except Invalid as problem:
-        return await invalid(request, problem, ONE, **await one(request))
+        return await invalid(request, problem, ONE, **await one(request, "change"))
     return await saved(request, address(slug), ONE, said="saved", **await one(request))
 
 
@@ -130,7 +131,7 @@ async def publish(request: Request) -> Response:
         form = await forms.read(request, Publication)
         template = await template_publications.publish(services, who, slug, form.reason)
     except Invalid as problem:
-        return await invalid(request, problem, ONE, **await one(request))
+        return await invalid(request, problem, ONE, **await one(request, "publication"))
     return await saved(
         request, address(slug), said="template_published", status=201, template=template
     )

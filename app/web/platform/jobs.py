@@ -233,8 +233,19 @@ async def show_types(request: Request) -> Response:
 async def kinds(request: Request, opened: str | None = None) -> dict[str, Any]:
     """The view of all types, with the forms of one."""
     may_act = is_operator(request)
-    found = await overviews.types(session.services_of(request))
-    return {"types": found, "_title": "Job types", "_open": opened, "_may_act": may_act}
+    services = session.services_of(request)
+    found = await overviews.types(services)
+    who = session.admin(request)
+    runnable = [
+        kind.name for kind in services.ledger.registry.values() if session.may(who, kind.by_hand)
+    ]
+    return {
+        "types": found,
+        "_title": "Job types",
+        "_open": opened,
+        "_may_act": may_act,
+        "_runnable": runnable,
+    }
 
 
 async def show_schedules(request: Request) -> Response:

@@ -1,8 +1,11 @@
 """Rules 103 and 104: the fast lane is only fast; PostgreSQL decides."""
 
 import asyncio
+import contextlib
 import dataclasses
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -94,6 +97,67 @@ async def test_hints_do_not_pile_up_while_all_slots_are_busy(
     assert 0 < most <= relay.HINTS_PER_SLOT * 2
 
 
+@contextlib.asynccontextmanager
+async def slow_redis(services: Services, waits: list[float]) -> AsyncIterator[Services]:
+    """Services whose Redis answers so much later, while `waits` says so."""
+    url = urlsplit(services.settings.redis_url)
+
+    async def passed(
+        source: asyncio.StreamReader, sink: asyncio.StreamWriter, waits: list[float]
+    ) -> None:
+        with contextlib.suppress(OSError, asyncio.CancelledError):
+            while piece := await source.read(65536):
+                await asyncio.sleep(sum(waits))
+                sink.write(piece)
+        sink.close()
+
+    async def met(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there = await asyncio.open_connection(url.hostname, url.port)
+        await asyncio.gather(passed(reader, there[1], []), passed(there[0], writer, waits))
+
+    server = await asyncio.start_server(met, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    address = services.settings.redis_url.replace(f":{url.port}", f":{port}")
+    settings = dataclasses.replace(services.settings, redis_url=address)
+    async with server:
+        yield dataclasses.replace(services, settings=settings)
+
+
+async def test_a_hint_whose_job_was_claimed_by_a_look_still_takes_room(ledger: Services) -> None:
+    lane = hints.lane(ledger.settings.redis_url)
+    await lane.flushall()
+    waits = [0.2]
+    async with slow_redis(ledger, waits) as slow, working(slow, LOW=2) as worker:
+        family, relays = worker.families["LOW"], worker.relays["LOW"]
+        await until(lambda: asyncio.sleep(0, relays.slots))
+        async with ledger.tx() as tx:
+            await tx.enqueue_many("sleep_low", [(2.0,)] * 2 + [(0.0,)] * 60)
+        await until(lambda: hints.lying(lane, "LOW"))
+        family.look_at = 0.0
+        family.wake.set()
+        await until(lambda: is_full(worker))
+        most = 0
+        while not family.free:
+            most = max(most, len(await hints.lying(lane, "LOW")))
+            await asyncio.sleep(0.005)
+        waits.clear()
+    await lane.aclose(close_connection_pool=True)
+    assert 0 < most <= relay.HINTS_PER_SLOT * 2
+
+
+async def test_relays_that_race_put_no_more_there_than_the_bound(ledger: Services) -> None:
+    lane = hints.lane(ledger.settings.redis_url)
+    await lane.flushall()
+    try:
+        pushes = [hints.push(lane, "LOW", list(range(n, n + 6)), 3, 8) for n in range(0, 60, 6)]
+        refused = [one for answer in await asyncio.gather(*pushes) for one in answer]
+        there = await hints.lying(lane, "LOW")
+        assert len(there) == 8 and sorted(there + refused) == list(range(60))
+    finally:
+        await lane.flushall()
+        await lane.aclose(close_connection_pool=True)
+
+
 async def is_full(worker: Worker) -> bool:
     """Whether no slot of LOW is free."""
     return worker.families["LOW"].free == 0
@@ -102,7 +166,7 @@ async def is_full(worker: Worker) -> bool:
 async def test_what_nobody_can_read_in_the_fast_lane_is_passed_over(ledger: Services) -> None:
     lane = hints.lane(ledger.settings.redis_url)
     try:
-        await hints.push(lane, "LOW", [7], 1)
+        await hints.push(lane, "LOW", [7], 1, 8)
         for name, text in (("x", b"\x80\x04no"), ("y", b"{}"), ("z", b'{"t": 1, "f": 2, "a": []}')):
             await lane.set(f"arq:job:{name}", text)
             await lane.zadd(hints.queue_name("LOW"), {name: 1})

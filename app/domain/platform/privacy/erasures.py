@@ -4,7 +4,7 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from app.domain.platform import mail
+from app.domain.platform import mail, oauth_tokens
 from app.domain.platform.flags import exposures
 from app.domain.platform.privacy import journal, objects, receipts
 from app.domain.platform.privacy.kinds import STEPS, Place, in_sql
@@ -93,6 +93,8 @@ async def erase_places(
     tx: Services, user_id: int, step: str, progress: Progress, held: Hold | None
 ) -> None:
     """Erase the tables of one step; while the account is held, what is held stays."""
+    if step == "tokens":
+        await oauth_tokens.give_up_all(tx, user_id)
     if step == "caches":
         await tell_gone(tx, user_id)
     if step == "evaluations":
@@ -209,6 +211,7 @@ async def repeat(services: Services, user_id: int, erased_at: datetime) -> int:
         if held:
             for statement in (STRIP, CLOSE_AGAIN):
                 await tx.db.execute(statement, user_id)
+        await oauth_tokens.give_up_all(tx, user_id)
         for step in STEPS:
             for place in tables(step):
                 if place.name != "stored_objects" and not (held and place.hold):
