@@ -333,7 +333,7 @@ async def as_seen(services: Services, what: str) -> Finding:
     if known.state in ("ok", "unused"):
         says = "answers" if known.state == "ok" else "set up; nobody has asked it yet"
         return Finding(what, "ok", f"{says}{left}")
-    return Finding(what, "warning", f"{known.sentence}{left}")
+    return Finding(what, "warning", known.sentence.removesuffix(".") + left)
 
 
 async def workers(services: Services) -> Finding:

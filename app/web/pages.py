@@ -25,6 +25,14 @@ SAID: dict[str, tuple[str, str, str | None]] = {
         "A step was left out: the site keeps that widget as it is.",
         None,
     ),
+    "widget_moved": ("success", "Moved.", "/pages/{}/undos?then=page"),
+    "widget_hidden": (
+        "success",
+        "Your phone does not show it any more.",
+        "/pages/{}/undos?then=page",
+    ),
+    "widget_shown": ("success", "Your phone shows it again.", "/pages/{}/undos?then=page"),
+    "widget_removed": ("info", "Removed from this page.", "/pages/{}/undos?then=page"),
     "template_published": ("success", "Published. It holds at once.", None),
     "template_removed": ("success", "The template is out of use.", None),
     "signed_out": ("info", "You are signed out.", None),
@@ -212,7 +220,7 @@ def said(request: Request) -> list[dict[str, Any]]:
     request.state.notice_shown = True
     kind, text, undo = SAID[name]
     found = None
-    if undo and subject.isalnum():
+    if undo and subject.replace("-", "").isalnum():
         method = UNDONE_BY.get(name, "POST")
         found = {"label": "Undo", "href": undo.format(subject), "method": method}
     action = {"label": "To the front page", "href": LEADS_TO[name]} if name in LEADS_TO else None

@@ -20,6 +20,7 @@ from app.domain.platform.readers import Reader
 from app.errors import Invalid
 from app.web import assets, session, words
 from app.web.homepage.story_menus import story_menu
+from app.web.homepage.widget_menus import widget_menu
 from app.web.pages import page_frame
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -40,6 +41,7 @@ def templates() -> jinja2.Environment:
     environment.filters.update(words.FILTERS)
     environment.globals["asset"] = assets.address
     environment.globals["story_menu"] = story_menu
+    environment.globals["widget_menu"] = widget_menu
     return environment
 
 

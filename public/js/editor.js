@@ -211,4 +211,6 @@
 
   for (const screen of [phone, tablet]) screen.addEventListener("change", () => { if (taken) putBack(); ready(); });
   ready();
+  // Whoever comes by a card's "Move" finds its handle in focus: Space takes it.
+  if (location.hash.startsWith("#at-")) document.getElementById(`handle-${location.hash.slice(4)}`)?.focus();
 })();

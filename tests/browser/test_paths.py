@@ -33,6 +33,9 @@ from tests.world import markets, publishers
 
 DEFAULT, WANTED = ("daily-courier", "harbour-town"), "slow-rail.world.test"
 TOWNS = ("Austin", "Toronto", "Montréal")
+TOPS = """
+grid => Object.fromEntries([...grid.children].map(card => [card.dataset.key, card.getBoundingClientRect().top]))
+"""
 ITEMS = "SELECT count(*) > 20 FROM feed_items"
 QUIET = {"ANTHROPIC_API_KEY": "", "SMTP_URL": "", "IMAP_URL": ""}
 
@@ -184,7 +187,46 @@ def test_a_word_is_muted_from_a_story_s_menu(
 
 
 @PHONES
-def test_a_widget_is_moved_up(newcomer: Callable[..., Phone], width: int, script: bool) -> None:
+def test_a_widget_is_moved_up_by_its_menu(
+    newcomer: Callable[..., Phone], width: int, script: bool
+) -> None:
+    phone = newcomer(width, script=script)
+    page = phone.page
+    before = order(phone)
+    phone.tap(page.locator("#widget-weather > .card-head").get_by_role("button"))
+    phone.tap(page.get_by_role("button", name="Move up").filter(visible=True))
+    expect(page.locator("#notices")).to_contain_text("Moved.")
+    at = before.index("weather")
+    assert order(phone) == [*before[: at - 1], "weather", before[at - 1], *before[at + 1 :]]
+    phone.took(2)
+    phone.tap(page.get_by_role("button", name="Undo"))
+    expect(page.locator("#notices")).to_contain_text("Undone.")
+    assert order(phone) == before
+
+
+@WIDTHS
+def test_a_new_member_s_list_is_ticked_and_put_away(
+    newcomer: Callable[..., Phone], width: int
+) -> None:
+    phone = newcomer(width, script=False)
+    page = phone.page
+    steps = page.locator("#first-steps")
+    expect(steps).to_contain_text("0 of 4 done")
+    assert audited(newcomer(width).page) == {}
+    phone.tap(steps.get_by_role("link", name="Say who you are"))
+    page.get_by_label("Your name").fill("Ada Lovelace")
+    phone.tap(page.get_by_role("button", name="Save"))
+    phone.tap(page.get_by_role("link", name="Home", exact=True).last)
+    expect(steps).to_contain_text("1 of 4 done")
+    phone.tap(steps.get_by_role("button", name="Hide this list"))
+    expect(page.locator("#grid")).to_be_visible()
+    expect(steps).to_have_count(0)
+
+
+@PHONES
+def test_a_widget_is_moved_up_in_the_editor(
+    newcomer: Callable[..., Phone], width: int, script: bool
+) -> None:
     phone = newcomer(width, script=script)
     page = phone.page
     before = order(phone)
@@ -201,9 +243,8 @@ def test_a_widget_is_moved_up(newcomer: Callable[..., Phone], width: int, script
 
 
 def order(phone: Phone) -> list[str]:
-    """The widgets of the front page from top to bottom."""
-    cards = phone.page.locator("#grid > [data-key]").all()
-    tops = {str(card.get_attribute("data-key")): (card.bounding_box() or {"y": 0})["y"] for card in cards}  # fmt: skip
+    """The widgets of the front page from top to bottom, measured at one moment: the page may be on its way to one of them."""
+    tops: dict[str, float] = phone.page.locator("#grid").evaluate(TOPS)
     return sorted(tops, key=tops.__getitem__)
 
 

@@ -190,5 +190,5 @@ def test_two_types_of_widget_are_never_one_piece() -> None:
     same = msgspec.structs.replace(
         feed_of_one, key=news.key, title=news.title, settings=news.settings
     )
-    keys = {widgets.key_of(None, one, Versions(), FRAME) for one in (news, same)}
+    keys = {widgets.key_of(None, one, Versions(), FRAME, "home") for one in (news, same)}
     assert len(keys) == 2

@@ -1,10 +1,11 @@
 """Search: what this reader may see, a near word for typos, and engines that were set up."""
 
 import dataclasses
+from datetime import timedelta
 
 from app.domain.homepage import search
 from app.services import Services
-from tests.homepage.newsroom import feed, item, subscribed, tagged
+from tests.homepage.newsroom import NOW, feed, item, subscribed, tagged
 from tests.people import Browser, member
 
 
@@ -15,7 +16,8 @@ async def test_words_find_stories_and_typos_find_a_near_word(
     assert "Lighthouse keeper" in (await browser.get("/search?q=lighthouses")).text
     found = (await browser.json("GET", "/api/search?q=lighthose")).json()
     assert (found["news"], found["did_you_mean"]) == ([], "lighthouse")
-    assert "Did you mean" in (await browser.fragment("/search?q=lighthose")).text
+    shown = (await browser.fragment("/search?q=lighthose")).text
+    assert "Did you mean" in shown and "No story has these words" not in shown
 
 
 async def test_what_is_not_the_readers_is_not_found_nor_suggested(
@@ -91,6 +93,32 @@ async def test_what_is_typed_is_completed_from_what_the_reader_may_see(
     await browser.sign_in(who)
     mine = (await browser.json("GET", "/api/search/suggestions?q=kil")).json()["items"]
     assert {"Kilnworks", "Kiln secrets"} <= {one["words"] for one in mine}
+
+
+async def test_what_a_reader_put_aside_is_not_suggested_to_them(
+    browser: Browser, services: Services
+) -> None:
+    courier, loud = await feed(services, "courier"), await feed(services, "loud")
+    muted = await item(services, courier, "Harbour election")
+    hidden = await item(services, courier, "Harbour closes")
+    twin = await item(services, loud, "Harbour closes its gates")
+    await tagged(services, sport := await item(services, courier, "Harbour cup final"), "sports")
+    await item(services, loud, "Harbour goats")
+    kept = await item(services, courier, "Harbour goats and cows")
+    who = await member(services)
+    await browser.sign_in(who)
+    await services.db.execute("UPDATE feed_items SET story_id = (SELECT story_id FROM feed_items WHERE id = $1) WHERE id = $2", hidden, twin)  # fmt: skip
+    await browser.json("PUT", f"/api/news/items/{hidden}/hidden")
+    for wish in ({"value": "election"}, {"kind": "mute_tag", "value": "sports"}, {"value": "goats", "feed_id": loud}):  # fmt: skip
+        await browser.json("POST", "/api/news/filters", wish)
+    asked = "/api/search/suggestions?q=harb"
+    assert [one["words"] for one in (await browser.json("GET", asked)).json()["items"]] == ["Harbour goats and cows"]  # fmt: skip
+    await subscribed(services, who, courier, muted_until=NOW + timedelta(days=1))
+    assert (await browser.json("GET", asked)).json()["items"] == []
+    assert (await browser.json("GET", "/api/search/suggestions?q=spor")).json()["items"] == []
+    browser.sign_out()
+    assert len((await browser.json("GET", asked)).json()["items"]) == 6
+    assert muted and sport and kept
 
 
 async def test_suggestions_are_eight_at_most_and_own_searches_come_first(

@@ -13,6 +13,9 @@ from app.services import Services
 
 SCHEMA_VERSION = 1
 
+# How many first steps a document remembers.
+MOST_STEPS = 10
+
 
 class Theme(msgspec.Struct, forbid_unknown_fields=True):
     """How pages look."""
@@ -49,7 +52,9 @@ class Preferences(msgspec.Struct, forbid_unknown_fields=True):
     search_engine: SearchEngine | None = None
     keep_searches: bool = True
     live: bool = True
-    onboarding: Annotated[list[Annotated[str, Meta(max_length=20)]], Meta(max_length=10)] = []
+    onboarding: Annotated[
+        list[Annotated[str, Meta(max_length=20)]], Meta(max_length=MOST_STEPS)
+    ] = []
 
 
 def of(who: Reader | None) -> Preferences:

@@ -85,7 +85,10 @@ def newly(lock: str, before: list[Item], after: list[Item]) -> list[str]:
 
 def sentence(*, members: int, visitors: int, arranged: int, set_aside: int, become_own: int) -> str:
     """The counts in words."""
-    words = f"It reaches {members:,} members and {visitors:,} visitors who saved something."
+    words = (
+        f"It reaches {members:,} {'member' if members == 1 else 'members'} and "
+        f"{visitors:,} {'visitor' if visitors == 1 else 'visitors'} who saved something."
+    )
     if arranged:
         words += f" {arranged:,} of them arranged their page; what they changed stays theirs."
     if set_aside:

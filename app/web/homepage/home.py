@@ -92,7 +92,8 @@ async def bare_cards(
     """The cards of a page without their places: in the editor the handles around them have the place."""
     frame = page_frame(request, {"_title": None})
     bare = [msgspec.structs.replace(widget, classes="") for widget in view.widgets]
-    cards = await widgets.pieces(request, services, bare, found, frame)
+    # The handles bring the menu, so the cards beneath them stand on no page.
+    cards = await widgets.pieces(request, services, bare, found, frame, "")
     return [(widget, card.decode()) for widget, card in zip(view.widgets, cards, strict=True)]
 
 
@@ -101,18 +102,19 @@ async def widget(request: Request) -> Response:
     services, who = session.services_of(request), session.reader(request)
     kind = widget_offers.of_kind(services, who, request.path_params["kind"])
     async with services.held() as held:
-        shown = await at(held, who, kind.name, request.query_params.get("at", ""))
+        place = request.query_params.get("at", "")
+        shown, slug = await at(held, who, kind.name, place), place.partition(".")[0]
         if wants(request) == "json":
             [view] = await widgets.views_of(held, who, [shown])
             return as_json(request, {"widget": view})
         found = await widgets.versions_of(held, who)
         frame = page_frame(request, {"_title": kind.label})
-        key = widgets.key_of(who, shown, found, frame)
+        key = widgets.key_of(who, shown, found, frame, slug)
         around = frame._replace(reader=None), who and (who.name, who.role, who.unread)
         headers = headers_of(request, etag(key, *around, wants(request)))
         if not_modified(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
-        [piece] = await widgets.pieces(request, held, [shown], found, frame)
+        [piece] = await widgets.pieces(request, held, [shown], found, frame, slug)
     card = piece.decode()
     if wants(request) == "fragment":
         return Response(card, media_type="text/html", headers=headers)
@@ -157,7 +159,7 @@ async def changes(request: Request) -> Response:
         found = await widgets.versions_of(held, who)
         frame = page_frame(request, {"_title": None})
         versions = {
-            shown.key: widgets.version_text(widgets.key_of(who, shown, found, frame))
+            shown.key: widgets.version_text(widgets.key_of(who, shown, found, frame, slug))
             for shown in view.widgets
         }
         other = [
@@ -165,7 +167,7 @@ async def changes(request: Request) -> Response:
             for shown in view.widgets
             if have.get(shown.key, versions[shown.key]) != versions[shown.key]
         ]
-        cards = await widgets.pieces(request, held, other, found, frame)
+        cards = await widgets.pieces(request, held, other, found, frame, slug)
     changed = [
         card.decode().replace("<section ", '<section hx-swap-oob="true" ', 1) for card in cards
     ]

@@ -13,11 +13,12 @@ from app.domain.homepage.listed_feeds import FeedChange, FeedQuery, NewFeed
 from app.errors import Invalid
 from app.web import session
 from app.web.forms import query, read
+from app.web.homepage import waiting_lists
+from app.web.homepage.waiting_lists import Desk
 from app.web.render import invalid, render, saved
 
 PAGE = "homepage/listed_feeds/page.html#feeds"
 FEED = "homepage/listed_feeds/feed.html#feed"
-SUGGESTIONS = "homepage/listed_feeds/suggestions.html#suggestions"
 
 
 class WithReason(msgspec.Struct):
@@ -121,14 +122,7 @@ async def clear_failures(request: Request) -> Response:
     return await answered(request, feed)
 
 
-async def suggestions(request: Request) -> Response:
-    """What members suggest for everybody."""
-    services = session.services_of(request)
-    waiting = await feed_suggestions.waiting(services)
-    return await render(request, SUGGESTIONS, list=waiting, **await suggested(request))
-
-
-async def suggested(request: Request) -> dict[str, Any]:
+async def beside_suggestions(request: Request) -> dict[str, Any]:
     """What the page of suggestions needs beside them."""
     return {
         "_tags": await feeds.tags(session.services_of(request)),
@@ -138,17 +132,21 @@ async def suggested(request: Request) -> dict[str, Any]:
     }
 
 
+SUGGESTIONS = Desk(
+    "/admin/feeds/suggestions",
+    "homepage/listed_feeds/suggestions.html#suggestions",
+    Decision,
+    feed_suggestions.waiting,
+    feed_suggestions.decide,
+    beside_suggestions,
+)
+
+
+async def suggestions(request: Request) -> Response:
+    """What members suggest for everybody."""
+    return await waiting_lists.show(request, SUGGESTIONS)
+
+
 async def decide(request: Request) -> Response:
     """Accept or reject a suggestion. Raises NotFound."""
-    services, who = session.services_of(request), session.admin(request)
-    try:
-        wish = await read(request, Decision)
-        left = await feed_suggestions.decide(services, who, request.path_params["id"], wish)
-    except Invalid as problem:
-        waiting = await feed_suggestions.waiting(services)
-        view = await suggested(request)
-        return await invalid(request, problem, SUGGESTIONS, list=waiting, **view)
-    view = await suggested(request)
-    return await saved(
-        request, "/admin/feeds/suggestions", SUGGESTIONS, said="saved", list=left, **view
-    )
+    return await waiting_lists.decide(request, SUGGESTIONS)

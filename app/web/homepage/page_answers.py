@@ -17,20 +17,34 @@ async def editor(request: Request) -> Reader:
     return await session.saver(request)
 
 
+def page_address(slug: str) -> str:
+    """Where a page is read."""
+    return "/" if slug == "home" else f"/pages/{slug}"
+
+
 def edit_address(slug: str) -> str:
     """Where a page is arranged."""
-    return ("/" if slug == "home" else f"/pages/{slug}") + "?edit=1"
+    return f"{page_address(slug)}?edit=1"
 
 
 async def arranged(
-    request: Request, view: PageView, anchor: str = "", *, status: int = 200
+    request: Request, view: PageView, anchor: str = "", *, status: int = 200, done: str = ""
 ) -> Response:
-    """The page after a change; a plain form is led back to the widget that it was about."""
+    """The page after a change; a plain form is led back to the widget that it was about.
+
+    A form of the page itself (`?then=page`) leads there, where a notice says what was done and offers to undo it.
+    """
     if wants(request) == "json":
         return as_json(request, {"page": view}, status)
     if wants(request) == "fragment":
         return with_notice(request, await home.edited(request, view.slug, said=view.said))
     said = "saved_visitor" if is_first_save(request) else "step_skipped" if view.said else ""
+    if request.query_params.get("then") == "page":
+        done = said or (f"{done}.{view.slug}" if done else "")
+        key = anchor.partition("-")[2]
+        return await saved(
+            request, page_address(view.slug) + (f"#widget-{key}" if key else ""), said=done
+        )
     return await saved(
         request, edit_address(view.slug) + (f"#{anchor}" if anchor else ""), said=said
     )

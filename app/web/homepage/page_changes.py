@@ -49,7 +49,7 @@ async def stepped(request: Request, step: Step) -> Response:
         )
     except Outdated as problem:
         return await outdated(request, problem)
-    return await arranged(request, view)
+    return await arranged(request, view, done="undone")
 
 
 async def reset(request: Request) -> Response:

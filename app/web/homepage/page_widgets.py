@@ -14,7 +14,7 @@ from app.domain.homepage.widget_types import BY_NAME, WidgetType
 from app.errors import Invalid, NotFound
 from app.web import forms, session
 from app.web.homepage import widget_fields
-from app.web.homepage.page_answers import arranged, edit_address, editor
+from app.web.homepage.page_answers import arranged, edit_address, editor, page_address
 from app.web.render import as_json, invalid, render, wants
 
 
@@ -107,7 +107,7 @@ async def place(request: Request) -> Response:
     who = await editor(request)
     view = await page_widgets.place(session.services_of(request), who, slug, key, wish)
     anchor = f"phone-{key}" if wish.screen == "phone" else f"at-{key}"
-    return await arranged(request, view, anchor)
+    return await arranged(request, view, anchor, done="widget_moved")
 
 
 async def remove(request: Request) -> Response:
@@ -115,7 +115,7 @@ async def remove(request: Request) -> Response:
     slug, key = named(request)
     who = await editor(request)
     view = await page_widgets.remove(session.services_of(request), who, slug, key)
-    return await arranged(request, view)
+    return await arranged(request, view, done="widget_removed")
 
 
 class Shown(NamedTuple):
@@ -155,9 +155,16 @@ async def form_view(request: Request, found: Shown) -> dict[str, Any]:
         "_lock": None,
         "_kind": found.kind,
         "_fields": widget_fields.of(found.kind, found.widget.settings, choices),
-        "_back": f"{edit_address(slug)}#at-{found.widget.key}",
+        **way_back(request, slug, found.widget.key),
         "_title": f"{found.widget.title or found.kind.label}: settings",
     }
+
+
+def way_back(request: Request, slug: str, key: str) -> dict[str, str]:
+    """Where the form leads when it is left: to the page where it was opened there, else into the editor."""
+    if request.query_params.get("then") == "page":
+        return {"_then": "?then=page", "_back": f"{page_address(slug)}#widget-{key}"}
+    return {"_then": "", "_back": f"{edit_address(slug)}#at-{key}"}
 
 
 async def patch(request: Request) -> Response:
@@ -177,4 +184,10 @@ async def patch(request: Request) -> Response:
     who = await editor(request)
     page = await page_widgets.patch(session.services_of(request), who, slug, key, asked)
     is_phone = asked.phone_hidden is not msgspec.UNSET and "whole" not in given
-    return await arranged(request, page, f"phone-{key}" if is_phone else f"at-{key}")
+    done = phone_word(asked.phone_hidden) if is_phone else "saved"
+    return await arranged(request, page, f"phone-{key}" if is_phone else f"at-{key}", done=done)
+
+
+def phone_word(hidden: bool | msgspec.UnsetType) -> str:
+    """What the notice says after a widget was hidden on the phone, or shown there again."""
+    return "widget_hidden" if hidden is True else "widget_shown"

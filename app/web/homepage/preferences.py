@@ -1,12 +1,13 @@
 """Display: theme, units, clock, news, and the stylesheet of an accent."""
 
 import re
+from typing import Any
 from zoneinfo import available_timezones
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.domain.homepage import accents, preferences
+from app.domain.homepage import accents, preferences, stories
 from app.errors import Invalid, NotFound
 from app.web import forms, session
 from app.web.render import invalid, render, saved
@@ -17,7 +18,7 @@ PAGE = "homepage/preferences/page.html#form"
 async def show(request: Request) -> Response:
     """The reader's choices."""
     mine = preferences.of(session.reader(request))
-    return await render(request, PAGE, preferences=mine, _zones=zones(), _title="Display")
+    return await render(request, PAGE, preferences=mine, **await offered(request))
 
 
 async def put(request: Request) -> Response:
@@ -36,9 +37,7 @@ async def put(request: Request) -> Response:
     except Invalid as problem:
         problem.given = given
         mine = preferences.of(who)
-        return await invalid(
-            request, problem, PAGE, preferences=mine, _zones=zones(), _title="Display"
-        )
+        return await invalid(request, problem, PAGE, preferences=mine, **await offered(request))
     return await saved(request, "/preferences", said="saved", preferences=mine)
 
 
@@ -47,12 +46,20 @@ def with_switches(doc: dict[str, object]) -> dict[str, object]:
     news = doc.setdefault("news", {})
     assert isinstance(news, dict)
     news["hide_read"] = news.get("hide_read") == "on"
+    topics = news.get("topics") or []
+    news["topics"] = topics if isinstance(topics, list) else [topics]
     for name in ("live", "keep_searches"):
         doc[name] = doc.get(name) == "on"
     theme = doc.get("theme")
     if isinstance(theme, dict) and theme.pop("own_accent", None) != "on":
         theme["accent"] = None
     return doc
+
+
+async def offered(request: Request) -> dict[str, Any]:
+    """What the page shows beside the choices: the time zones and topics there are."""
+    topics = await stories.tags(session.services_of(request))
+    return {"_zones": zones(), "_topics": topics, "_title": "Display"}
 
 
 def zones() -> list[str]:

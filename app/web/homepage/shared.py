@@ -79,7 +79,9 @@ async def page(request: Request) -> Response:
         frame = page_frame(request, {"_title": None})
         body = await joining.joined(request, held, view, found, frame, fragment)
         made_of: list[object] = [template_choice.stamp(held, None)]
-        made_of += [widgets.key_of(None, widget, found, frame) for widget in view.widgets]
+        made_of += [
+            widgets.key_of(None, widget, found, frame, view.slug) for widget in view.widgets
+        ]
     tag = etag(made_of, frame.site_name, frame.path, frame.notices, fragment)
     if request.cookies:
         return Response(

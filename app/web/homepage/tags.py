@@ -12,11 +12,12 @@ from app.domain.homepage.tags import NewTag, TagChange
 from app.errors import Invalid
 from app.web import session
 from app.web.forms import read
+from app.web.homepage import waiting_lists
+from app.web.homepage.waiting_lists import Desk
 from app.web.render import invalid, render, saved
 
 PAGE = "homepage/tags/page.html#tags"
 TAG = "homepage/tags/tag.html#tag"
-PROPOSALS = "homepage/tags/proposals.html#proposals"
 
 
 async def show(request: Request) -> Response:
@@ -100,25 +101,26 @@ async def undo_merge(request: Request) -> Response:
     return await saved(request, f"/admin/tags/{slug}", TAG, said="saved", **view)
 
 
-async def proposals(request: Request) -> Response:
-    """Words that models would have as tags."""
-    waiting = await tag_proposals.waiting(session.services_of(request))
-    return await render(request, PROPOSALS, list=waiting, **await choices(request))
-
-
-async def choices(request: Request) -> dict[str, Any]:
+async def beside_proposals(request: Request) -> dict[str, Any]:
     """What the page of proposals needs beside them."""
     return {"_tags": await feeds.tags(session.services_of(request)), "_title": "Proposed tags"}
 
 
+PROPOSALS = Desk(
+    "/admin/tags/proposals",
+    "homepage/tags/proposals.html#proposals",
+    ProposalDecision,
+    tag_proposals.waiting,
+    tag_proposals.decide,
+    beside_proposals,
+)
+
+
+async def proposals(request: Request) -> Response:
+    """Words that models would have as tags."""
+    return await waiting_lists.show(request, PROPOSALS)
+
+
 async def decide(request: Request) -> Response:
     """Make a word a tag, a keyword of one, or nothing. Raises NotFound, Conflict."""
-    services, who = session.services_of(request), session.admin(request)
-    try:
-        wish = await read(request, ProposalDecision)
-        left = await tag_proposals.decide(services, who, request.path_params["id"], wish)
-    except Invalid as problem:
-        waiting, view = await tag_proposals.waiting(services), await choices(request)
-        return await invalid(request, problem, PROPOSALS, list=waiting, **view)
-    view = await choices(request)
-    return await saved(request, "/admin/tags/proposals", PROPOSALS, said="saved", list=left, **view)
+    return await waiting_lists.decide(request, PROPOSALS)

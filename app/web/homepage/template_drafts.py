@@ -133,6 +133,7 @@ async def form_view(request: Request, widget: Widget) -> dict[str, Any]:
     choices = await widget_choices.of(session.services_of(request), None, kind)
     return {
         "_at": at,
+        "_then": "",
         "_lock": widget.lock,
         "_kind": kind,
         "_fields": widget_fields.of(kind, widget.settings, choices),

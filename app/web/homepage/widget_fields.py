@@ -47,6 +47,7 @@ NOTHING = {
     "tag": "All topics",
     "place_id": "The first of my places",
     "account_id": "All my accounts",
+    "order": "As in Display",
 }
 WORDS = {"paper": "Like a paper", "list": "A plain list", "social": "With pictures, like posts"}
 LONG_TEXT = 500
@@ -99,7 +100,8 @@ def field_of(field: Field, value: Any, choices: list[tuple[str, str]] | None) ->
         return shown._replace(kind="number", low=plain.ge, high=plain.le)
     if isinstance(plain, LiteralType):
         words = [(str(v), WORDS.get(str(v), str(v).capitalize())) for v in reversed(plain.values)]
-        return shown._replace(kind="segmented", options=words)
+        nothing = [("", NOTHING.get(field.name, "None"))] if is_optional else []
+        return shown._replace(kind="segmented", options=nothing + words)
     assert isinstance(plain, StrType)
     is_long = (plain.max_length or 0) > LONG_TEXT
     return shown._replace(kind="textarea" if is_long else "text", high=plain.max_length)

@@ -88,8 +88,8 @@ def minute() -> int:
     return int(time.time() // PIECE_LIVES)
 
 
-def key_of(who: Reader | None, widget: Widget, found: Versions, frame: Frame) -> bytes:
-    """All that the markup of one widget depends on, as a digest."""
+def key_of(who: Reader | None, widget: Widget, found: Versions, frame: Frame, slug: str) -> bytes:
+    """All that the markup of one widget depends on, as a digest. `slug` is the page it stands on, if any."""
     kind = BY_NAME[widget.type]
     span = minute() if kind.areas else 0
     words = (frame.zone, frame.hours, frame.units)
@@ -100,6 +100,8 @@ def key_of(who: Reader | None, widget: Widget, found: Versions, frame: Frame) ->
         widget.title,
         widget.settings,
         widget.classes,
+        (widget.w, widget.h, widget.lock, widget.phone_hidden, widget.phone_order == 1),
+        slug,
         found.of(kind.areas),
         words,
         span,
@@ -112,17 +114,22 @@ def version_text(key: bytes) -> str:
 
 
 async def pieces(
-    request: Request, services: Services, shown: Sequence[Widget], found: Versions, frame: Frame
+    request: Request,
+    services: Services,
+    shown: Sequence[Widget],
+    found: Versions,
+    frame: Frame,
+    slug: str,
 ) -> list[bytes]:
-    """The cards of some widgets: kept ones as they are, the others filled together and rendered now."""
+    """The cards of some widgets of one page: kept ones as they are, the others filled together and rendered now."""
     who = session.reader(request)
     kept = request.state.kept
-    keys = [key_of(who, widget, found, frame) for widget in shown]
+    keys = [key_of(who, widget, found, frame, slug) for widget in shown]
     made = [kept.get(key) for key in keys]
     missing = [place for place, piece in enumerate(made) if piece is None]
     views = await views_of(services, who, [shown[place] for place in missing])
     for place, view in zip(missing, views, strict=True):
-        card = drawn(shown[place], view, frame, version_text(keys[place]))
+        card = drawn(shown[place], view, frame, version_text(keys[place]), slug)
         made[place] = kept.put(keys[place], card.encode())
     return [piece for piece in made if piece is not None]
 
@@ -140,10 +147,17 @@ async def views_of(services: Services, who: Reader | None, shown: Sequence[Widge
     return views
 
 
-def drawn(widget: Widget, view: Any, frame: Frame, version: str) -> str:
+def drawn(widget: Widget, view: Any, frame: Frame, version: str, slug: str = "") -> str:
     """The card of one widget from its content."""
     kind = BY_NAME[widget.type]
-    given = {"widget": widget, "kind": kind, "view": view, "page": frame, "version": version}
+    given = {
+        "widget": widget,
+        "kind": kind,
+        "view": view,
+        "page": frame,
+        "version": version,
+        "slug": slug,
+    }
     name = LOOKS_LIKE.get(kind.kind, kind.kind)
     return fragment(
         f"homepage/widgets/{name}.html", "widget", {**given, "title": widget.title or kind.label}

@@ -8,6 +8,7 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.domain.homepage import first_steps
 from app.domain.platform import accounts, email_changes, identities, sessions
 from app.errors import Invalid
 from app.web import session
@@ -59,6 +60,7 @@ async def change(request: Request) -> Response:
         return await invalid(
             request, problem, f"{PAGE}#account", _title="Your account", account=account, **choices()
         )
+    await first_steps.note(services, who, "profile")
     return await saved(
         request, "/settings/account", f"{PAGE}#account", said="saved", account=account, **choices()
     )

@@ -39,6 +39,7 @@ from app.web import live
 from app.web.homepage import (
     feed_checks,
     feeds,
+    first_steps,
     home,
     links,
     news,
@@ -91,6 +92,7 @@ HOMEPAGE: list[Endpoint] = [
     GET("/widgets/changes", home.changes, twin=False, spends="widget_read"),
     GET("/widgets/{kind}", home.widget, spends="widget_read"),
     GET("/live", live.show, twin=False),
+    DELETE("/first-steps", first_steps.put_away, PageView, needs="member", spends="page_edit"),
     GET("/preferences", preferences.show, Preferences),
     PUT("/preferences", preferences.put, Preferences, Preferences, spends="page_edit"),
     PATCH("/preferences", preferences.put, Preferences, Preferences, spends="page_edit"),
