@@ -56,6 +56,11 @@ async def send(services: Services) -> int:
             wishes=[wish_of(group, words, keys) for group in groups],
         )
     except ServiceDown as down:
+        if calls.was_paid(down):
+            # It may have been taken, and is paid for. It says nothing against the items: asked alone for that, each of them
+            # would cost as much as twenty. They rest as long as a batch may take.
+            await services.db.execute(HOLD, [row["id"] for row in rows], batches.PATIENCE)
+            raise
         # No money for so much at once, or nobody at home: single calls go on as the budget allows.
         await tagging.not_answered(services, rows, down)
         if not isinstance(down, budget.Refused):

@@ -38,6 +38,13 @@ async def test_a_month_that_has_no_room_for_one_more_call_is_full(services: Serv
     assert "homepage_ai_budget_consumed_percent 100.0" in sight.exposition().decode()
 
 
+async def test_one_costly_call_fills_no_month_that_has_room_for_others(services: Services) -> None:
+    await spent(services, 148, limit_cents=200)
+    await refused(services, 60)
+    assert not (await budget.stand(services)).is_full
+    await reserve(services, 3, "tagging", critical=True)
+
+
 async def test_the_operator_hears_of_a_full_month_from_the_call_that_met_it(
     asking: Services, claude: Claude
 ) -> None:

@@ -258,10 +258,11 @@ def ceiling(row: Any, found: Stand) -> tuple[str, datetime]:
 
 # What is set aside may be given back, so only a month without any of that is full. Until its limit is raised it stays
 # so: else its last cents would be asked for again and again, and nobody would hear that they are the last.
+# One costly call that finds no room says nothing about cheaper ones, while more than a tenth is left.
 FULL = """
 UPDATE ai_usage_tracking SET is_full = true
 WHERE month = date_trunc('month', now() AT TIME ZONE 'UTC')::date AND provider = $1 AND NOT is_full
-  AND reserved_micros = 0 AND spent_micros + $2 > budget_limit_cents * 10000
+  AND reserved_micros = 0 AND spent_micros + $2 > budget_limit_cents * 10000 AND spent_micros >= budget_limit_cents * 9000
 RETURNING month
 """
 
