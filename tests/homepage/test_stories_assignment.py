@@ -229,7 +229,10 @@ async def committed(settings: Settings, services: Services) -> AsyncIterator[Ser
     finally:
         pool.terminate()
         cleaner = await asyncpg.connect(settings.database_url)
-        await cleaner.execute("TRUNCATE users, feeds, stories RESTART IDENTITY CASCADE")
+        await cleaner.execute(
+            "TRUNCATE users, feeds, stories, audit_log, delayed_jobs, job_count_deltas, job_counts"
+            " RESTART IDENTITY CASCADE"
+        )
         await cleaner.close()
 
 
