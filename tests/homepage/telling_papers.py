@@ -9,7 +9,7 @@ from app.domain.homepage import feed_items
 from app.domain.homepage.feed_documents import FeedEntry
 from app.domain.homepage.story_desks import Source
 from app.services import Services
-from tests.homepage.newsroom import NOW
+from tests.homepage.newsroom import NOW, feed
 
 QUAKE = (
     ("Strong quake shakes Mindanao, no tsunami alert", "Residents of Davao ran into the streets after an earthquake of magnitude 6.4 off Mindanao, authorities said."),
@@ -68,3 +68,12 @@ async def stories_of(services: Services, items: Sequence[int]) -> list[int]:
 async def figures(services: Services, story_id: int) -> Any:
     """One story's row, None when it is gone."""
     return await services.db.fetchrow("SELECT * FROM stories WHERE id = $1", story_id)
+
+
+async def quake(services: Services) -> tuple[int, list[int]]:
+    """A story that three feeds tell, and its items."""
+    items = []
+    for name, told in zip(("courier", "gazette", "herald"), QUAKE, strict=True):
+        items += await bring(services, await feed(services, name), entry(*told))
+    [story] = set(await stories_of(services, items))
+    return story, items

@@ -22,7 +22,7 @@ from app.domain.homepage.tag_answers import Chosen
 from app.errors import Contended
 from app.services import Services
 from tests.homepage.newsroom import feed, item, tagged
-from tests.homepage.telling_papers import QUAKE, bring, entry, figures, stories_of
+from tests.homepage.telling_papers import QUAKE, bring, entry, figures, quake, stories_of
 from tests.homepage.test_stories_assignment import committed
 from tests.people import member
 
@@ -167,15 +167,6 @@ async def test_who_counts_counts_what_came_while_they_waited(shared: Services) -
         await tx.db.execute(JOIN, story, late)
     await count
     assert (await figures(shared, story))["items"] == 2
-
-
-async def quake(services: Services) -> tuple[int, list[int]]:
-    """A story that three feeds tell, and its items."""
-    items = []
-    for name, told in zip(("courier", "gazette", "herald"), QUAKE, strict=True):
-        items += await bring(services, await feed(services, name), entry(*told))
-    [story] = set(await stories_of(services, items))
-    return story, items
 
 
 async def test_two_who_split_at_once_make_a_rule(shared: Services) -> None:

@@ -5,19 +5,10 @@ import pytest
 from app.domain.homepage import story_splits, story_unions
 from app.services import Services
 from tests.homepage.newsroom import feed, subscribed
-from tests.homepage.telling_papers import QUAKE, bring, entry, figures, stories_of
+from tests.homepage.telling_papers import QUAKE, bring, entry, figures, quake, stories_of
 from tests.homepage.test_stories_assignment import bridged
 from tests.homepage.test_stories_lists import listed
 from tests.people import Browser, member
-
-
-async def quake(services: Services) -> tuple[int, list[int]]:
-    """A story that three feeds tell, and its items."""
-    items = []
-    for name, told in zip(("courier", "gazette", "herald"), QUAKE, strict=True):
-        items += await bring(services, await feed(services, name), entry(*told))
-    [story] = set(await stories_of(services, items))
-    return story, items
 
 
 async def test_an_item_is_out_at_once_for_who_says_so_and_for_nobody_else(

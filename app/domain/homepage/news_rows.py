@@ -127,11 +127,12 @@ async def stream(services: Services, who: Reader | None, found: Rows) -> None:
     """Fill a list from the streams there are for it, as far as they go."""
     sources, is_whole = news_streams.sources(found.look())
     for source in sources:
-        goes_on = True
+        goes_on, times = True, 1
         while goes_on and not found.is_over:
-            front = await news_streams.of_list(services, who, found.look(), source)
+            front = await news_streams.of_list(services, who, found.look(), source, times)
             found.take_front(front)
-            goes_on = front.has_more
+            # Where what is let through tells only what the list has, the last place would be looked for two by two.
+            goes_on, times = front.has_more, times * GROWTH
             if goes_on and not front.was_enough:
                 # It has looked at as much as it may.
                 return

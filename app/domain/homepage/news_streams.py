@@ -98,6 +98,14 @@ IS_KNOWN = """EXISTS (
             WHERE k.story_id = i.story_id AND known.read_at IS NOT NULL AND feeds.visibility = 'listed'
                 AND NOT EXISTS (SELECT FROM story_splits apart WHERE apart.user_id = $1 AND apart.story_id = i.story_id))"""
 
+# Whether an item that came late tells what was read with all the rest: the plain cases, most of what comes late.
+IS_CAUGHT_UP = f"""EXISTS (
+            SELECT FROM feed_items k JOIN feeds ON feeds.id = k.feed_id
+            JOIN feed_subscriptions whose ON whose.user_id = $1 AND whose.feed_id = k.feed_id AND whose.unsubscribed_at IS NULL
+            WHERE k.story_id = i.story_id AND k.id <> i.id AND k.fetched_at <= {ALL_READ} AND feeds.visibility = 'listed'
+                AND NOT EXISTS (SELECT FROM item_states u WHERE u.user_id = $1 AND u.item_id = k.id AND u.unread_at IS NOT NULL)
+                AND NOT EXISTS (SELECT FROM story_splits apart WHERE apart.user_id = $1 AND apart.story_id = i.story_id))"""  # noqa: S608 - joined from the literals above
+
 
 class Stream(NamedTuple):
     """A source in SQL: what stands before, its next items in their order, and whether there are more than those."""
@@ -208,7 +216,7 @@ def statement(source: Source, *, unread: bool, is_narrow: bool) -> str:
 WITH {news_filters.SIEVE}{flow.before}, picked AS MATERIALIZED (
     SELECT {TOLD}
     FROM ({flow.items}) AS i CROSS JOIN {OWN} LEFT JOIN {STATE}
-    WHERE CASE WHEN {is_out(unread=unread, wished=wished)} OR ({IS_OLD}) THEN false
+    WHERE CASE WHEN {is_out(unread=unread, wished=wished)} OR ({IS_OLD}) {f"OR {IS_CAUGHT_UP}" if source == "late" else ""} THEN false
         ELSE {news_filters.PASSES} {f"AND NOT {IS_KNOWN}" if unread else ""} END
     {NEWEST} LIMIT (SELECT $5::int)
 )
@@ -239,10 +247,12 @@ def is_out(*, unread: bool, wished: str) -> str:
     return " OR ".join(found)
 
 
-async def of_list(services: Services, who: Reader | None, look: Look, source: Source) -> Front:
-    """What the next part of a stream brings to a list."""
+async def of_list(
+    services: Services, who: Reader | None, look: Look, source: Source, times: int = 1
+) -> Front:
+    """What the next part of a stream brings to a list; `times` as much as it has room for."""
     is_narrow = bool(look.tag or look.words)
-    wanted = int(look.room * SHARES[source]) + 1
+    wanted = min(times * (int(look.room * SHARES[source]) + 1), MANY)
     values = [look.at, look.item_id, wanted]
     if source in ("feed", "folder"):
         values.append(look.feed or look.folder)
