@@ -114,6 +114,25 @@ async def test_every_statement_prepares_against_the_schema(services: Services) -
             raise AssertionError(f"{place}: {error}") from error
 
 
+# PostgreSQL may run what stands within IN (…) again for each row beside it; rows that it has locked and changed are passed
+# over then, so that the limit begins anew. A step of its own runs once.
+def test_what_is_taken_by_a_limit_is_taken_in_a_step_of_its_own() -> None:
+    for place, text in statements():
+        for start in re.finditer(r"\bIN \(", text):
+            inside = enclosed(text, start.end())
+            assert not ("LIMIT" in inside and re.search(r"\bFOR (NO KEY )?UPDATE", inside)), place
+
+
+def enclosed(text: str, start: int) -> str:
+    """What stands between the bracket before `start` and its partner."""
+    depth = 1
+    for end in range(start, len(text)):
+        depth += {"(": 1, ")": -1}.get(text[end], 0)
+        if depth == 0:
+            return text[start:end]
+    return text[start:]
+
+
 def test_every_block_that_a_handler_names_exists() -> None:
     names = re.findall(
         r'"(\w+/[\w/]+\.html)(?:#(\w+))?"', "\n".join(path.read_text() for path in SOURCES)

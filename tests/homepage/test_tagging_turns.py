@@ -8,7 +8,7 @@ import pytest
 from app.config import Misconfigured
 from app.domain.homepage import tag_backfills, tag_merges, tag_proposals, tagging, tags
 from app.domain.homepage.catalogue import add_tags, lines
-from app.domain.platform.ai import batches
+from app.domain.platform.ai import batches, budget
 from app.errors import Defer, ServiceDown
 from app.services import Services
 from tests.homepage.newsroom import feed, item, subscribed
@@ -158,3 +158,15 @@ async def test_an_empty_answer_is_copied_to_nobody(desk: Services, claude: Claud
     assert len(claude.ledger) == 1
     sql = "SELECT count(*) FROM item_tags WHERE item_id <> $1"
     assert await desk.db.fetchval(sql, first) == 1
+
+
+async def test_a_claim_takes_no_more_than_it_was_asked_for_however_it_is_planned(
+    desk: Services,
+) -> None:
+    courier = await coaches(desk, 1)
+    # A table that was small when it was last looked at is read row by row, and what is beside it once for each.
+    await desk.db.execute("ANALYZE feed_items")
+    for number in range(11):
+        await item(desk, courier, f"The league of team {number}")
+    rows = await tagging.claimed(desk, await budget.stand(desk), 2)
+    assert (len(rows), await waiting(desk)) == (2, 10)

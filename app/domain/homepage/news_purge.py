@@ -11,12 +11,13 @@ log = structlog.get_logger("feeds")
 ROWS = 5_000
 
 ITEMS = """
-WITH dead AS (
-    DELETE FROM feed_items WHERE id IN (
-        SELECT i.id FROM feed_items i
-        WHERE i.published_at < now() - $1::int * interval '1 day'
-          AND NOT EXISTS (SELECT 1 FROM item_states s WHERE s.item_id = i.id AND s.saved_at IS NOT NULL)
-        ORDER BY i.published_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+WITH old AS (
+    SELECT i.id FROM feed_items i
+    WHERE i.published_at < now() - $1::int * interval '1 day'
+      AND NOT EXISTS (SELECT 1 FROM item_states s WHERE s.item_id = i.id AND s.saved_at IS NOT NULL)
+    ORDER BY i.published_at LIMIT $2 FOR UPDATE SKIP LOCKED
+), dead AS (
+    DELETE FROM feed_items WHERE id IN (SELECT id FROM old)
     RETURNING id, image_key
 )
 SELECT count(*)::int AS gone, array_agg(image_key) FILTER (WHERE image_key IS NOT NULL) AS pictures FROM dead

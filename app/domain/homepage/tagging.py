@@ -77,15 +77,16 @@ WITH fed AS MATERIALIZED (
     SELECT f.id, f.ai_critical, f.visibility, (
         SELECT count(*) FROM feed_subscriptions s WHERE s.feed_id = f.id AND s.unsubscribed_at IS NULL) AS readers
     FROM feeds f WHERE f.owner_id IS NULL AND (NOT $2 OR f.ai_critical)
-)
-UPDATE feed_items SET tag_asked_until = now() + $4 WHERE id IN (
+), taken AS (
     SELECT i.id FROM feed_items i JOIN fed f ON f.id = i.feed_id
     WHERE i.tagged_by IN ('none', 'feed', 'rules') AND i.tag_attempts < 3 AND i.published_at > now() - interval '7 days'
       AND (i.tag_asked_until IS NULL OR i.tag_asked_until < now())
       AND (f.visibility = 'listed' OR f.readers >= 2) AND i.id <> ALL($5::bigint[])
       AND (NOT $3 OR (f.readers > 0 AND EXISTS (SELECT FROM stories t WHERE t.id = i.story_id AND t.lead_item_id = i.id)))
     ORDER BY f.ai_critical DESC, f.readers DESC, i.published_at DESC, i.id LIMIT $1 FOR UPDATE OF i SKIP LOCKED
-) RETURNING id, title, summary_html, body_text, language, tag_attempts, feed_id
+)
+UPDATE feed_items SET tag_asked_until = now() + $4 WHERE id IN (SELECT id FROM taken)
+RETURNING id, title, summary_html, body_text, language, tag_attempts, feed_id
 """
 
 

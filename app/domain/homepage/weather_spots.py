@@ -60,12 +60,13 @@ async def watch(services: Services, location_key: str) -> None:
 
 # Taking a spot moves its next try ahead, so that two workers never ask the same; success moves it again.
 TAKE_DUE = """
-UPDATE weather_cache SET tried_at = now(), forecast_due_at = now() + interval '5 minutes'
-WHERE location_key IN (
+WITH due AS (
     SELECT location_key FROM weather_cache
     WHERE forecast_due_at <= now() AND viewed_at > now() - interval '14 days'
     ORDER BY forecast_due_at LIMIT $1 FOR UPDATE SKIP LOCKED
 )
+UPDATE weather_cache SET tried_at = now(), forecast_due_at = now() + interval '5 minutes'
+WHERE location_key IN (SELECT location_key FROM due)
 RETURNING location_key, country
 """
 TAKE_ONE = """
@@ -182,12 +183,13 @@ async def keep(
 
 
 TAKE_ALERTS = """
-UPDATE weather_cache SET alerts_due_at = now() + interval '15 minutes'
-WHERE location_key IN (
+WITH due AS (
     SELECT location_key FROM weather_cache
     WHERE alerts_due_at <= now() AND provider = 'nws' AND viewed_at > now() - interval '14 days'
     ORDER BY alerts_due_at LIMIT 200 FOR UPDATE SKIP LOCKED
 )
+UPDATE weather_cache SET alerts_due_at = now() + interval '15 minutes'
+WHERE location_key IN (SELECT location_key FROM due)
 RETURNING location_key
 """
 KEEP_ALERTS = "UPDATE weather_cache SET alerts = $2, alerts_at = now() WHERE location_key = $1"

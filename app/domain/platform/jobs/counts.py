@@ -29,9 +29,10 @@ for loop in ("clock", "sweeper", "relay"):
     BEATS.labels(loop)
 
 FOLD = """
-WITH gone AS (
-    DELETE FROM job_count_deltas
-    WHERE id IN (SELECT id FROM job_count_deltas ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
+WITH taken AS (
+    SELECT id FROM job_count_deltas ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM job_count_deltas WHERE id IN (SELECT id FROM taken)
     RETURNING queue, job_type, status, difference
 ), summed AS (
     SELECT queue, job_type, status, sum(difference) AS difference, count(*) AS deltas FROM gone GROUP BY 1, 2, 3
